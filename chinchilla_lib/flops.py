@@ -1,0 +1,208 @@
+"""Floating-point operations of training, by operation and under named conventions.
+
+A multiply-accumulate counts as two operations and the backward pass as twice the
+forward pass (Appendix F), so training costs three forward passes. Causal masking is
+not discounted: every query is counted against every key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Final
+
+from chinchilla_lib.architecture import TransformerShape, count_params
+from chinchilla_lib.errors import InputError
+
+__all__ = [
+    "CONVENTIONS",
+    "OPERATIONS",
+    "FlopCount",
+    "count_forward_flops",
+    "ratio_to_six_nd",
+    "training_flops",
+    "training_flops_per_token",
+]
+
+CONVENTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "appendix_f": "Appendix F as printed: every layer, the embedding as a product, the final logits",
+        "table_a4": "the layers of Appendix F only; reproduces the ratios of Table A4",
+        "six_nd": "6 per parameter and token, the embedding included",
+        "kaplan": "6 per parameter and token, the embedding left out (Kaplan et al. 2020)",
+        "matmul": "matrix products a program executes: layers without softmax, relative positions, "
+        "final logits; the embedding is a look-up",
+    }
+)
+"""What each convention counts. All are per training token, forward and backward."""
+
+_LAYER_PRODUCTS: Final = (
+    "query_key_value",
+    "attention_logits",
+    "attention_values",
+    "attention_output",
+    "feed_forward",
+)
+
+OPERATIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "appendix_f": ("embedding", *_LAYER_PRODUCTS, "softmax", "final_logits"),
+        "table_a4": (*_LAYER_PRODUCTS, "softmax"),
+        "matmul": (
+            *_LAYER_PRODUCTS,
+            "relative_position_projection",
+            "relative_position_logits",
+            "final_logits",
+        ),
+    }
+)
+"""Which fields of `FlopCount` a convention adds up. ``six_nd`` and ``kaplan`` count parameters instead."""
+
+
+@dataclass(frozen=True)
+class FlopCount:
+    """FLOPs of one forward pass over one sequence, by operation, summed over layers.
+
+    S is the sequence length, V the vocabulary, d the model width, A the attention
+    width, h the number of heads, f the feed-forward width, L the number of layers.
+    """
+
+    embedding: int
+    """2 S V d: the embedding as a product with a one-hot matrix. Programs look it up."""
+    query_key_value: int
+    """L 6 S d A."""
+    attention_logits: int
+    """L 2 S S A: queries against keys."""
+    softmax: int
+    """L 3 h S S; not a matrix product."""
+    attention_values: int
+    """L 2 S S A: attention weights against values."""
+    attention_output: int
+    """L 2 S A d."""
+    feed_forward: int
+    """L 4 S d f."""
+    final_logits: int
+    """2 S d V."""
+    relative_position_projection: int
+    """L 2 S d A in the gopher family, else 0. The paper counts these weights in N but
+    lists no FLOPs for them. Counted per sequence; a program may share the projected
+    positions within a batch."""
+    relative_position_logits: int
+    """L 2 S S A in the gopher family, else 0: queries against projected positions, the
+    second score term of Transformer-XL, which the paper does not list either."""
+
+    def under(self, convention: str) -> int:
+        """FLOPs of the forward pass that a convention of `OPERATIONS` counts.
+
+        Raises
+        ------
+        InputError
+            If the convention does not count operations.
+        """
+        if convention not in OPERATIONS:
+            raise InputError(
+                f"convention is {convention!r}; those that add up operations are {', '.join(OPERATIONS)}"
+            )
+        return sum(getattr(self, operation) for operation in OPERATIONS[convention])
+
+    def to_dict(self) -> dict[str, int]:
+        """The operations by name."""
+        return asdict(self)
+
+
+def count_forward_flops(shape: TransformerShape) -> FlopCount:
+    """Count the FLOPs of one forward pass over one sequence (Appendix F).
+
+    Examples
+    --------
+    >>> from chinchilla_lib.architecture import KNOWN_SHAPES
+    >>> count_forward_flops(KNOWN_SHAPES["chinchilla"]).feed_forward
+    175921860444160
+    """
+    s, d, width, n_layers = shape.seq_len, shape.d_model, shape.attention_width, shape.n_layers
+    relative = n_layers if shape.family == "gopher" else 0
+    return FlopCount(
+        embedding=2 * s * shape.vocab_size * d,
+        query_key_value=n_layers * 6 * s * d * width,
+        attention_logits=n_layers * 2 * s * s * width,
+        softmax=n_layers * 3 * shape.n_heads * s * s,
+        attention_values=n_layers * 2 * s * s * width,
+        attention_output=n_layers * 2 * s * width * d,
+        feed_forward=n_layers * 4 * s * d * shape.ffw_size,
+        final_logits=2 * s * d * shape.vocab_size,
+        relative_position_projection=relative * 2 * s * d * width,
+        relative_position_logits=relative * 2 * s * s * width,
+    )
+
+
+def training_flops_per_token(shape: TransformerShape, convention: str) -> float:
+    """FLOPs to train on one token, forward and backward.
+
+    Parameters
+    ----------
+    shape : TransformerShape
+    convention : str
+        A name of `CONVENTIONS`. In the rope family ``matmul`` equals
+        6 (matrix weights, tied head included) + 12 L T A, where T is the sequence
+        length; the relative positions of the gopher family add 6 L T A.
+
+    Raises
+    ------
+    InputError
+        If the convention is unknown.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.architecture import KNOWN_SHAPES
+    >>> training_flops_per_token(KNOWN_SHAPES["chinchilla"], "six_nd")
+    420375429120.0
+    """
+    _check_convention(convention)
+    if convention == "six_nd":
+        return float(6 * count_params(shape).total)
+    if convention == "kaplan":
+        return float(6 * count_params(shape).non_embedding)
+    return 3 * count_forward_flops(shape).under(convention) / shape.seq_len
+
+
+def training_flops(shape: TransformerShape, n_tokens: float, convention: str) -> float:
+    """FLOPs of a whole training run.
+
+    Parameters
+    ----------
+    shape : TransformerShape
+    n_tokens : float
+        Training tokens, above zero.
+    convention : str
+        A name of `CONVENTIONS`.
+
+    Raises
+    ------
+    InputError
+        If the convention is unknown or ``n_tokens`` is not above zero.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.architecture import KNOWN_SHAPES
+    >>> f"{training_flops(KNOWN_SHAPES['chinchilla'], 1.4e12, 'appendix_f'):.3e}"
+    '5.683e+23'
+    """
+    if not 0 < n_tokens < float("inf"):
+        raise InputError(f"n_tokens is {n_tokens!r}; it must be a finite number above zero")
+    return training_flops_per_token(shape, convention) * n_tokens
+
+
+def ratio_to_six_nd(shape: TransformerShape, convention: str) -> float:
+    """FLOPs under a convention over 6ND, the quantity of Table A4.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.architecture import KNOWN_SHAPES
+    >>> round(ratio_to_six_nd(KNOWN_SHAPES["gopher"], "table_a4"), 3)
+    0.941
+    """
+    return training_flops_per_token(shape, convention) / training_flops_per_token(shape, "six_nd")
+
+
+def _check_convention(convention: str) -> None:
+    if convention not in CONVENTIONS:
+        raise InputError(f"convention is {convention!r}; choose one of {', '.join(CONVENTIONS)}")
