@@ -1,0 +1,120 @@
+"""A byte-level BPE, trained on the training documents only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import tokenizers
+
+__all__ = ["END_OF_TEXT", "Tokenizer", "train_tokenizer"]
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+class Tokenizer:
+    """Text to token ids and back, without loss.
+
+    Token 0 marks the start of a document. Every byte is a token, so nothing is unknown;
+    no Unicode normalisation is applied (section 4.1, Table A8).
+
+    Parameters
+    ----------
+    backend : tokenizers.Tokenizer
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        # Text that happens to spell the marker is text.
+        backend.encode_special_tokens = True
+        self._backend = backend
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Read a tokenizer written by :meth:`save`."""
+        return cls(_library().Tokenizer.from_str(path.read_text(encoding="utf-8")))
+
+    def save(self, path: Path) -> None:
+        """Write the tokenizer as JSON."""
+        path.write_text(self._backend.to_str(), encoding="utf-8")
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, the marker included."""
+        return int(self._backend.get_vocab_size())
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without the marker."""
+        return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts))]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of the ids; the marker is dropped."""
+        return str(self._backend.decode([int(i) for i in ids], skip_special_tokens=True))
+
+    def token_bytes(self) -> npt.NDArray[np.uint16]:
+        """Bytes of UTF-8 that each token stands for, shape (vocab_size,); 0 for the marker.
+
+        They turn nats per token into bits per byte.
+        """
+        tokens = [self._backend.id_to_token(i) for i in range(self.vocab_size)]
+        # In the byte-level alphabet one character stands for one byte.
+        return np.array([0 if t == END_OF_TEXT else len(t) for t in tokens], dtype=np.uint16)
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
+    """Train a byte-level BPE.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Training documents only: the held-out text must not shape the vocabulary.
+    vocab_size : int
+        Between 257 (the bytes and the marker) and 65,535 (ids are stored in 16 bits).
+
+    Returns
+    -------
+    Tokenizer
+
+    Raises
+    ------
+    InputError
+        If vocab_size is out of range, or the text is too small for so many merges.
+    """
+    if not 257 <= vocab_size <= 65535:
+        raise InputError(f"vocab_size is {vocab_size}; it must lie between 257 and 65535")
+    library = _library()
+    backend = library.Tokenizer(library.models.BPE())
+    backend.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = library.decoders.ByteLevel()
+    trainer = library.trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(library.pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    tokenizer = Tokenizer(backend)
+    if tokenizer.vocab_size != vocab_size:
+        raise InputError(
+            f"the text allows {tokenizer.vocab_size} tokens, not vocab_size={vocab_size}: "
+            "give more text or ask for fewer tokens"
+        )
+    return tokenizer
+
+
+def _library():  # type: ignore[no-untyped-def]
+    try:
+        import tokenizers
+        import tokenizers.decoders
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    except ImportError as error:
+        raise MissingExtraError("tokenizers", "train") from error
+    return tokenizers
