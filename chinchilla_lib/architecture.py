@@ -25,6 +25,8 @@ __all__ = ["FAMILIES", "KNOWN_SHAPES", "ParamCount", "TransformerShape", "count_
 
 FAMILIES: Final = ("gopher", "rope")
 
+_LARGEST: Final = 10**9
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerShape:
@@ -33,7 +35,7 @@ class TransformerShape:
     Raises
     ------
     InputError
-        If a dimension is not a whole number above zero, the family is unknown, or a
+        If a dimension is not a whole number from 1 to 1e9, the family is unknown, or a
         ``rope`` model has an odd ``kv_size`` (the rotation acts on pairs).
 
     Examples
@@ -67,8 +69,10 @@ class TransformerShape:
                 whole = operator.index(value)
             except TypeError:
                 whole = 0
-            if isinstance(value, bool) or whole < 1:
-                raise InputError(f"{field.name} is {value!r}; it must be a whole number of at least 1")
+            if isinstance(value, bool) or not 1 <= whole <= _LARGEST:
+                raise InputError(
+                    f"{field.name} is {value!r}; it must be a whole number from 1 to {_LARGEST:.0e}"
+                )
             object.__setattr__(self, field.name, whole)
         if self.family == "rope" and self.kv_size % 2:
             raise InputError(

@@ -5,6 +5,7 @@ forward pass (Appendix F), so training costs three forward passes. Causal maskin
 not discounted: every query is counted against every key.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -25,12 +26,11 @@ __all__ = [
 
 CONVENTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "appendix_f": "Appendix F as printed: every layer, the embedding as a product, the final logits",
-        "table_a4": "the layers of Appendix F only; reproduces the ratios of Table A4",
-        "six_nd": "6 per parameter and token, the embedding included",
-        "kaplan": "6 per parameter and token, the embedding left out (Kaplan et al. 2020)",
-        "matmul": "matrix products a program executes: layers without softmax, relative positions, "
-        "final logits; the embedding is a look-up",
+        "appendix_f": "Appendix F as printed, with embedding and final logits",
+        "table_a4": "the layers of Appendix F only; gives the ratios of Table A4",
+        "six_nd": "6 per parameter, embedding included",
+        "kaplan": "6 per parameter, embedding left out (Kaplan et al. 2020)",
+        "matmul": "matrix products a program runs: no softmax, no embedding",
     }
 )
 """What each convention counts. All are per training token, forward and backward."""
@@ -178,7 +178,7 @@ def training_flops(shape: TransformerShape, n_tokens: float, convention: str) ->
     Raises
     ------
     InputError
-        If the convention is unknown or ``n_tokens`` is not above zero.
+        If the convention is unknown, or ``n_tokens`` is not above zero or not finite.
 
     Examples
     --------
@@ -186,9 +186,10 @@ def training_flops(shape: TransformerShape, n_tokens: float, convention: str) ->
     >>> f"{training_flops(KNOWN_SHAPES['chinchilla'], 1.4e12, 'appendix_f'):.3e}"
     '5.683e+23'
     """
-    if not 0 < n_tokens < float("inf"):
-        raise InputError(f"n_tokens is {n_tokens!r}; it must be a finite number above zero")
-    return training_flops_per_token(shape, convention) * n_tokens
+    flops = training_flops_per_token(shape, convention) * n_tokens
+    if not (n_tokens > 0 and math.isfinite(flops)):
+        raise InputError(f"n_tokens is {n_tokens!r}; it must be above zero and give finite FLOPs")
+    return flops
 
 
 def ratio_to_six_nd(shape: TransformerShape, convention: str) -> float:

@@ -24,6 +24,7 @@ __all__ = [
     "INK",
     "PALETTE",
     "axes_or_new",
+    "label_axes",
     "label_counts",
     "new_axes",
     "sequence_colors",
@@ -130,6 +131,15 @@ def sequence_colors(n_colors: int) -> list[str]:
     weights = np.linspace(0, 1, n_colors) if n_colors > 1 else np.array([0.5])
     colors = np.rint(light + weights[:, None] * (dark - light)).astype(int)
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colors]
+
+
+def label_axes(ax: "Axes", *, x: str, y: str, title: str = "") -> None:
+    """Name both axes, put the title on the left, and add a legend where lines have labels."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    ax.set_title(title, loc="left")
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(frameon=False, fontsize=9.5)
 
 
 def label_counts(axis: "Axis") -> None:
