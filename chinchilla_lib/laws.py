@@ -1,0 +1,226 @@
+"""The laws of Hoffmann et al. (2022) as formulas: prediction and closed forms, no fitting."""
+
+import math
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.errors import InputError
+
+__all__ = ["ParametricLoss", "PowerLaw"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _positive(name: str, value: npt.ArrayLike) -> FloatArray:
+    array = np.asarray(value, dtype=np.float64)
+    if not (np.isfinite(array) & (array > 0)).all():
+        raise InputError(f"{name} must be finite and above 0, found {value!r}; pass a count in plain units")
+    return array
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """A power law, ``y = coefficient * x ** exponent``.
+
+    The compute-optimal model size N_opt = G' C^a and token count D_opt = G'' C^b of section 3
+    are two of them, with C in FLOPs.
+
+    Parameters
+    ----------
+    coefficient : float
+        Value at x = 1, above 0; unit of y per unit of x to the exponent.
+    exponent : float
+        Dimensionless; ``a`` for N_opt and ``b`` for D_opt.
+
+    Raises
+    ------
+    InputError
+        If the coefficient is not finite and positive or the exponent is not finite.
+
+    Examples
+    --------
+    >>> PowerLaw(coefficient=0.1, exponent=0.5).predict(1e20)
+    1000000000.0
+    """
+
+    coefficient: float
+    """Value at x = 1."""
+    exponent: float
+    """Slope in log-log coordinates."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.coefficient) and self.coefficient > 0):
+            raise InputError(f"coefficient must be finite and above 0, found {self.coefficient!r}")
+        if not math.isfinite(self.exponent):
+            raise InputError(f"exponent must be finite, found {self.exponent!r}")
+
+    @classmethod
+    def from_log(cls, log_coefficient: float, exponent: float) -> "PowerLaw":
+        """Build from a line in natural logs, ``ln y = log_coefficient + exponent * ln x``.
+
+        Raises
+        ------
+        InputError
+            If the coefficient leaves the range of a double.
+        """
+        try:
+            coefficient = math.exp(log_coefficient)
+        except OverflowError:
+            coefficient = math.inf
+        if not (math.isfinite(coefficient) and coefficient > 0):
+            raise InputError(
+                f"a power law with exponent {exponent:.6g} has the coefficient exp({log_coefficient:.6g}), "
+                "outside the range of a double; look for a wrong unit or a mixed-up column"
+            )
+        return cls(coefficient=coefficient, exponent=exponent)
+
+    @overload
+    def predict(self, x: float) -> float: ...
+    @overload
+    def predict(self, x: FloatArray) -> FloatArray: ...
+    def predict(self, x: float | FloatArray) -> float | FloatArray:
+        """Evaluate the law.
+
+        Parameters
+        ----------
+        x : float or array of float
+            Above 0; FLOPs for the frontier's laws.
+
+        Returns
+        -------
+        float or array of float
+            Same shape as `x`.
+
+        Raises
+        ------
+        InputError
+            If any `x` is not finite and positive.
+        """
+        log_x = np.log(_positive("x", x))
+        value: FloatArray = np.exp(math.log(self.coefficient) + self.exponent * log_x)
+        return value if isinstance(x, np.ndarray) else float(value)
+
+
+@dataclass(frozen=True)
+class ParametricLoss:
+    """The parametric loss of equation 2, ``L(N, D) = E + A / N**alpha + B / D**beta``.
+
+    Its compute-optimal frontier under C = 6ND is equation 4:
+    N_opt = G (C/6)^a and D_opt = (C/6)^b / G with G = (alpha A / (beta B))^(1/(alpha+beta)),
+    a = beta/(alpha+beta) and b = alpha/(alpha+beta).
+
+    Parameters
+    ----------
+    E : float
+        Loss of an ideal model, nats per token, 0 or above.
+    A, B : float
+        Coefficients of the model-size and data terms, above 0.
+    alpha, beta : float
+        Exponents of the two terms, above 0.
+
+    Raises
+    ------
+    InputError
+        If a field is outside its range.
+
+    Examples
+    --------
+    The law as printed in equation 10:
+
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> round(law.a, 4), round(law.b, 4)
+    (0.4516, 0.5484)
+    >>> f"{law.n_opt(5.76e23):.3g}"
+    '3.22e+10'
+    """
+
+    E: float
+    """Loss of an ideal model (nats per token)."""
+    A: float
+    """Coefficient of the model-size term."""
+    B: float
+    """Coefficient of the data term."""
+    alpha: float
+    """Exponent of the model-size term."""
+    beta: float
+    """Exponent of the data term."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.E) and self.E >= 0):
+            raise InputError(f"E must be finite and 0 or above (nats per token), found {self.E!r}")
+        for name in ("A", "B", "alpha", "beta"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be finite and above 0, found {value!r}")
+
+    @property
+    def a(self) -> float:
+        """Exponent of N_opt in compute, beta / (alpha + beta)."""
+        return self.beta / (self.alpha + self.beta)
+
+    @property
+    def b(self) -> float:
+        """Exponent of D_opt in compute, alpha / (alpha + beta)."""
+        return self.alpha / (self.alpha + self.beta)
+
+    @property
+    def _log_G(self) -> float:
+        ratio = math.log(self.alpha) + math.log(self.A) - math.log(self.beta) - math.log(self.B)
+        return ratio / (self.alpha + self.beta)
+
+    @property
+    def G(self) -> float:
+        """The scale G of equation 4, in parameters at C = 6."""
+        return PowerLaw.from_log(self._log_G, self.a).coefficient
+
+    @property
+    def n_opt_law(self) -> PowerLaw:
+        """N_opt as a power law in FLOPs under C = 6ND."""
+        return PowerLaw.from_log(self._log_G - self.a * math.log(6), self.a)
+
+    @property
+    def d_opt_law(self) -> PowerLaw:
+        """D_opt as a power law in FLOPs under C = 6ND."""
+        return PowerLaw.from_log(-self._log_G - self.b * math.log(6), self.b)
+
+    @overload
+    def loss(self, n_params: float, n_tokens: float) -> float: ...
+    @overload
+    def loss(self, n_params: FloatArray, n_tokens: FloatArray | float) -> FloatArray: ...
+    @overload
+    def loss(self, n_params: float, n_tokens: FloatArray) -> FloatArray: ...
+    def loss(self, n_params: float | FloatArray, n_tokens: float | FloatArray) -> float | FloatArray:
+        """Loss of a model of `n_params` parameters trained on `n_tokens` tokens, in nats per token.
+
+        Arrays broadcast against each other.
+
+        Raises
+        ------
+        InputError
+            If a count is not finite and positive.
+        """
+        size_term = np.exp(math.log(self.A) - self.alpha * np.log(_positive("n_params", n_params)))
+        data_term = np.exp(math.log(self.B) - self.beta * np.log(_positive("n_tokens", n_tokens)))
+        value: FloatArray = self.E + size_term + data_term
+        if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
+            return value
+        return float(value)
+
+    @overload
+    def n_opt(self, flops: float) -> float: ...
+    @overload
+    def n_opt(self, flops: FloatArray) -> FloatArray: ...
+    def n_opt(self, flops: float | FloatArray) -> float | FloatArray:
+        """Compute-optimal number of parameters for a budget in FLOPs (equation 4, C = 6ND)."""
+        return self.n_opt_law.predict(flops)
+
+    @overload
+    def d_opt(self, flops: float) -> float: ...
+    @overload
+    def d_opt(self, flops: FloatArray) -> FloatArray: ...
+    def d_opt(self, flops: float | FloatArray) -> float | FloatArray:
+        """Compute-optimal number of training tokens for a budget in FLOPs (equation 4, C = 6ND)."""
+        return self.d_opt_law.predict(flops)

@@ -1,0 +1,296 @@
+"""Cells of ``runs.csv``: read, checked one by one, and turned into columns.
+
+A message about a cell names the file, the row and the column. Rows are counted as an editor counts
+lines: the header is row 1. A table made from records counts records, from 1.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.errors import InputError
+
+__all__ = ["ALLOWED", "COLUMNS", "NUMERIC", "Cells", "locate", "one_line", "quote", "read_cells"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+REQUIRED: Final = ("n_params", "n_tokens", "loss")
+NUMERIC: Final = (*REQUIRED, "flops", "flops_budget", "n_params_non_embedding", "bits_per_byte", "loss_se")
+COLUMNS: Final = (*NUMERIC, "seed", "run_id", "flops_convention")
+"""Columns that are read; others are ignored."""
+
+_POSITIVE: Final = "every cell of this column must be a finite number above 0"
+ALLOWED: Final = dict.fromkeys(NUMERIC, _POSITIVE) | {
+    "loss_se": "every cell of this column must be a finite number, 0 or above",
+    "seed": "every cell of this column must be a whole number from 0 to 2^63 - 1",
+    "run_id": "name every run, or leave the column out",
+}
+"""What a column admits, for messages."""
+
+
+def locate(source: str, rows: Sequence[int] | None, index: Sequence[int], column: str) -> str:
+    """Say where runs stand, as messages do: source, rows (or records, from 1) and column."""
+    kind = "record" if rows is None else "row"
+    numbers = sorted(position + 1 if rows is None else rows[position] for position in index)
+    shown = ", ".join(str(number) for number in numbers[:6]) + (", ..." if len(numbers) > 6 else "")
+    place = f" {kind}{'s' if len(numbers) > 1 else ''} {shown}," if numbers else ""
+    return f"{source}:{place} column {quote(column)}"
+
+
+def quote(text: object) -> str:
+    """A text in quotes on one line, shortened."""
+    shown = repr(str(text))
+    return shown if len(shown) <= 80 else f"{shown[:60]}...{shown[-1]}"
+
+
+def one_line(text: str) -> str:
+    """A text with control characters and unpaired surrogates escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def read_cells(path: str | Path) -> "Cells":
+    """Read a comma-separated file whose first row names the columns.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not text in UTF-8, empty or ragged, or its header lacks a needed column
+        or names one twice.
+    """
+    source = one_line(str(path))
+    reader = csv.reader(io.StringIO(_read_text(path, source), newline=""), strict=True)
+    header: list[str] = []
+    records: list[list[str]] = []
+    rows: list[int] = []
+    row = 1
+    try:
+        for cells in reader:
+            if not cells:  # a blank line
+                pass
+            elif not header:
+                header = [cell.strip() for cell in cells]
+                _check_header(header, f"{source}: row {row}")
+            elif len(cells) != len(header):
+                problem = (
+                    f"column {quote(header[len(cells)])}: the cell is missing"
+                    if len(cells) < len(header)
+                    else f"column {len(header) + 1}: a cell stands right of the last column"
+                )
+                raise InputError(
+                    f"{source}: row {row}, {problem}; "
+                    f"every row must have {len(header)} cells like the header, this one has {len(cells)}"
+                )
+            else:
+                records.append(cells)
+                rows.append(row)
+            row = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{source}: row {row}: not comma-separated text ({one_line(str(error))})") from None
+    needed = ", ".join(REQUIRED)
+    if not header:
+        raise InputError(f"{source}: row 1: the file is empty; it must begin with a header that has {needed}")
+    if not records:
+        raise InputError(
+            f"{source}: row {row}: no runs below the header; add one row per finished run with {needed}"
+        )
+    return Cells(header=header, records=records, rows=rows, source=source)
+
+
+def _read_text(path: str | Path, source: str) -> str:
+    try:
+        if Path(path).is_dir():
+            raise InputError(f"{source}: this is a folder; give a comma-separated file such as runs.csv")
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{source}: there is no such file; give a comma-separated file of runs") from None
+    except OSError as error:
+        raise InputError(f"{source}: the file cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # a path with a null character
+        raise InputError(f"{source}: not the name of a file ({error})") from None
+    try:
+        text = data.decode("utf-8-sig")
+        wrong = data.find(b"\0")
+    except UnicodeDecodeError as error:
+        text, wrong = "", error.start
+    if wrong >= 0:
+        row = data.count(b"\n", 0, wrong) + 1
+        raise InputError(
+            f"{source}: row {row}: byte {data[wrong]:#04x} at offset {wrong} is not text; "
+            "the file must be comma-separated text in UTF-8, not a binary or a spreadsheet"
+        )
+    return text
+
+
+def _check_header(header: Sequence[str], place: str) -> None:
+    for name in header:
+        if header.count(name) > 1:
+            raise InputError(
+                f"{place}, column {quote(name)}: the header names it {header.count(name)} times; "
+                "column names must differ"
+            )
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        marks = {";": "semicolons", "\t": "tabs"}
+        separator = next((word for mark, word in marks.items() if mark in "".join(header)), None)
+        found = (
+            f"its names are split by {separator}, so write the file with commas"
+            if separator
+            else f"it has {quote(', '.join(header))}"
+        )
+        raise InputError(f"{place}, column {missing[0]!r}: the header lacks {' and '.join(missing)}; {found}")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cells:
+    """A header and rows of as many cells each, not converted yet."""
+
+    header: Sequence[str]
+    """Names of the columns."""
+    records: Sequence[Sequence[object]]
+    """Cells of each row: texts, numbers, or None where there is no value."""
+    rows: Sequence[int] | None
+    """Row of the file on which each record begins; None if they do not come from a file."""
+    source: str
+    """Where they come from."""
+
+    def __post_init__(self) -> None:
+        if not self.records:
+            raise InputError(f"{self.source}: there are no runs; give one record per finished run")
+
+    def where(self, position: int, column: str) -> str:
+        """Say where one cell stands."""
+        return locate(self.source, self.rows, [position], column)
+
+    def column(self, name: str) -> list[object] | None:
+        """Cells of a column, stripped; None if it is absent or empty in every row.
+
+        Raises
+        ------
+        InputError
+            If the column is needed and absent.
+        """
+        if name not in self.header:
+            if name in REQUIRED:
+                raise InputError(
+                    f"{self.source}: column {name!r} is missing; every run needs {', '.join(REQUIRED)}"
+                )
+            return None
+        place = list(self.header).index(name)
+        cells = [_strip(record[place]) for record in self.records]
+        return cells if name in REQUIRED or any(cell != "" for cell in cells) else None
+
+    def numbers(self, name: str) -> FloatArray | None:
+        """A numeric column, or None if it is absent.
+
+        Raises
+        ------
+        InputError
+            If a cell is not a finite number in the column's range.
+        """
+        cells = self.column(name)
+        if cells is None:
+            return None
+        values = np.array([_number(cell) for cell in cells], dtype=np.float64)
+        good = np.isfinite(values) & (values >= 0 if name == "loss_se" else values > 0)
+        if not good.all():
+            position = int(np.argmin(good))
+            raise InputError(f"{self.where(position, name)}: {_describe(cells[position])}; {ALLOWED[name]}")
+        return values
+
+    def seeds(self) -> IntArray | None:
+        """The seeds, or None if there are none.
+
+        Raises
+        ------
+        InputError
+            If a cell is not a whole number that fits.
+        """
+        cells = self.column("seed")
+        if cells is None:
+            return None
+        seeds = [_whole(cell) for cell in cells]
+        for position, seed in enumerate(seeds):
+            if seed is None or not 0 <= seed < 2**63:
+                raise InputError(
+                    f"{self.where(position, 'seed')}: {_describe(cells[position])}; {ALLOWED['seed']}"
+                )
+        return np.array(seeds, dtype=np.int64)
+
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs' names; ``row-7`` or ``record-6`` where the column is absent.
+
+        Raises
+        ------
+        InputError
+            If a cell is empty.
+        """
+        cells = self.column("run_id")
+        if cells is None:
+            if self.rows is None:
+                return tuple(f"record-{number}" for number in range(1, len(self.records) + 1))
+            return tuple(f"row-{row}" for row in self.rows)
+        if "" in cells:
+            position = cells.index("")
+            raise InputError(f"{self.where(position, 'run_id')}: the cell is empty; {ALLOWED['run_id']}")
+        return tuple(str(cell) for cell in cells)
+
+    def flops_convention(self) -> str | None:
+        """The one convention of the FLOPs, or None if it is not stated.
+
+        Raises
+        ------
+        InputError
+            If rows differ.
+        """
+        cells = self.column("flops_convention")
+        if cells is None:
+            return None
+        for position, cell in enumerate(cells):
+            if cell != cells[0]:
+                raise InputError(
+                    f"{self.where(position, 'flops_convention')}: found {quote(cell)} after "
+                    f"{quote(cells[0])}; a table has one convention, so split it or count the FLOPs again"
+                )
+        return one_line(str(cells[0]))
+
+
+def _strip(cell: object) -> object:
+    """A cell without surrounding blanks; a missing value is an empty cell."""
+    if cell is None:
+        return ""
+    return cell.strip() if isinstance(cell, str) else cell
+
+
+def _number(cell: object) -> float:
+    """Value of a cell, or NaN where it is not a plain number."""
+    if isinstance(cell, str) and (not cell.isascii() or "_" in cell):
+        return math.nan
+    try:
+        return float(cell)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _whole(cell: object) -> int | None:
+    """Whole number of a cell, exact beyond 2^53 too, or None."""
+    if isinstance(cell, str) and cell.isascii() and cell.isdigit() and len(cell) < 20:
+        return int(cell)
+    if isinstance(cell, int | np.integer):
+        return int(cell)
+    value = _number(cell)
+    return int(value) if math.isfinite(value) and value.is_integer() else None
+
+
+def _describe(cell: object) -> str:
+    if cell == "":
+        return "the cell is empty"
+    text = quote(cell) if isinstance(cell, str) else one_line(str(cell))
+    return f"found {text}, which is not a number" if math.isnan(_number(cell)) else f"found {text}"

@@ -1,0 +1,128 @@
+"""Sweeps simulated from a known law, so that estimators can be held against the truth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.laws import ParametricLoss
+from chinchilla_lib.sweeps.table import SweepTable
+
+__all__ = ["simulate_isoflop_sweep", "simulate_table"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def simulate_table(
+    law: ParametricLoss,
+    n_params: npt.ArrayLike,
+    n_tokens: npt.ArrayLike,
+    *,
+    flops_budget: npt.ArrayLike | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> SweepTable:
+    """Simulate the losses of a design.
+
+    The loss of a run is ``law.loss(n_params, n_tokens) * exp(noise * z)`` with independent standard
+    normal z: `noise` is the relative standard deviation between seeds.
+
+    Parameters
+    ----------
+    law : ParametricLoss
+        The truth.
+    n_params, n_tokens : array of float, shape (n_runs,)
+        The design.
+    flops_budget : array of float, shape (n_runs,), optional
+        Planned FLOPs, equal within a valley.
+    noise : float
+        Standard deviation of the logarithm of the loss, 0 or above; 0.002 is 0.2 %.
+    seed : int
+        Seed of the noise, 0 or above.
+
+    Returns
+    -------
+    SweepTable
+        With 6ND as `flops`; its `source` begins with ``"simulated"``.
+
+    Raises
+    ------
+    InputError
+        If a count is not positive, or `noise` or `seed` is out of range.
+    """
+    sizes, tokens = np.broadcast_arrays(np.atleast_1d(n_params), np.atleast_1d(n_tokens))
+    sizes, tokens = sizes.astype(np.float64), tokens.astype(np.float64)
+    if not (np.isfinite(noise) and noise >= 0):
+        raise InputError(f"noise must be finite and 0 or above, found {noise!r}")
+    if seed < 0:
+        raise InputError(f"seed must be a whole number, 0 or above, found {seed!r}")
+    scatter = np.random.default_rng(seed).standard_normal(sizes.shape)
+    loss = law.loss(sizes, tokens) * np.exp(noise * scatter)
+    return SweepTable(
+        run_id=tuple(f"simulated-{number:04d}" for number in range(1, sizes.size + 1)),
+        n_params=sizes,
+        n_tokens=tokens,
+        loss=loss,
+        flops=6 * sizes * tokens,
+        flops_convention="six_nd",
+        flops_budget=None if flops_budget is None else np.asarray(flops_budget, dtype=np.float64),
+        source=f"simulated (noise {noise:g}, seed {seed})",
+    )
+
+
+def simulate_isoflop_sweep(
+    law: ParametricLoss,
+    budgets: Sequence[float],
+    *,
+    n_sizes: int = 9,
+    decades: float = 0.5,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> SweepTable:
+    """Simulate the design of section 3.2: for each budget, sizes on both sides of the optimum.
+
+    Parameters
+    ----------
+    law : ParametricLoss
+        The truth.
+    budgets : sequence of float
+        Compute budgets in FLOPs, with C = 6ND.
+    n_sizes : int
+        Runs per budget, at least 1.
+    decades : float
+        Sizes are spaced evenly in log N over the true optimum times 10 to the power -decades .. +decades.
+    noise, seed
+        As `simulate_table`.
+
+    Returns
+    -------
+    SweepTable
+        ``len(budgets) * n_sizes`` runs.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> table = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> len(table), table.source
+    (27, 'simulated (noise 0, seed 0)')
+    """
+    if n_sizes < 1:
+        raise InputError(f"n_sizes must be 1 or above, found {n_sizes!r}")
+    if not (np.isfinite(decades) and decades > 0):
+        raise InputError(f"decades must be finite and above 0, found {decades!r}")
+    flops = np.asarray(budgets, dtype=np.float64)[:, None]
+    sizes = law.n_opt(flops) * 10 ** np.linspace(-decades, decades, n_sizes)
+    return simulate_table(
+        law,
+        sizes.ravel(),
+        (flops / (6 * sizes)).ravel(),
+        flops_budget=np.broadcast_to(flops, sizes.shape).ravel(),
+        noise=noise,
+        seed=seed,
+    )
