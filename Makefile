@@ -1,0 +1,39 @@
+# make book, make test: everything else is listed by `make help`.
+.DEFAULT_GOAL := help
+.PHONY: help setup book test test-fast lint links serve lab
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+TOOL := $(VENV_PYTHON) -m book._tools
+ARGS ?=
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup:  ## create or update .venv (every other target does this first)
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "[setup] error: no '$(PYTHON)' found; on Debian or Ubuntu: sudo apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) book/_tools/environment.py $(if $(filter file,$(origin PYTHON)),,--explicit)
+
+book: setup  ## train the sweep, execute the notebooks, build the book (only what changed)
+	@$(TOOL) book
+
+test: setup  ## run the whole test suite, notebooks and site included (ARGS="-k name" to select)
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+test-fast: setup  ## run the tests that need neither a trained sweep nor the built book
+	@$(VENV_PYTHON) -m pytest -m "not book" $(ARGS)
+
+lint: setup  ## check style and types
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m mypy
+
+links: setup  ## write the repository's address from _config.yml wherever it must stand
+	@$(TOOL) links
+
+serve: book  ## show the book at a local address
+	@$(TOOL) serve
+
+lab: setup  ## open JupyterLab on the notebooks
+	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m jupyterlab --notebook-dir notebooks
