@@ -89,7 +89,7 @@ def simulate_isoflop_sweep(
     budgets : sequence of float
         Compute budgets in FLOPs, with C = 6ND.
     n_sizes : int
-        Runs per budget, at least 1.
+        Runs per budget, at least 2.
     decades : float
         Sizes are spaced evenly in log N over the true optimum times 10 to the power -decades .. +decades.
     noise, seed
@@ -112,8 +112,8 @@ def simulate_isoflop_sweep(
     >>> len(table), table.source
     (27, 'simulated (noise 0, seed 0)')
     """
-    if n_sizes < 1:
-        raise InputError(f"n_sizes must be 1 or above, found {n_sizes!r}")
+    if n_sizes < 2:
+        raise InputError(f"n_sizes must be 2 or above, found {n_sizes!r}")
     if not (np.isfinite(decades) and decades > 0):
         raise InputError(f"decades must be finite and above 0, found {decades!r}")
     flops = np.asarray(budgets, dtype=np.float64)[:, None]

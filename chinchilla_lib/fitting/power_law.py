@@ -1,0 +1,68 @@
+"""Power laws by least squares in log-log coordinates."""
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.laws import PowerLaw
+
+__all__ = ["fit_log_lines", "fit_power_law"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def fit_power_law(x: npt.ArrayLike, y: npt.ArrayLike) -> PowerLaw:
+    """Fit ``y = coefficient * x ** exponent`` by least squares on the logarithms.
+
+    Parameters
+    ----------
+    x, y : array of float, shape (n_points,)
+        Above 0; at least two different `x`.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite and positive, shapes differ, or all `x` are equal.
+
+    Examples
+    --------
+    >>> law = fit_power_law([1e18, 1e20], [1e9, 1e10])
+    >>> round(law.exponent, 12)
+    0.5
+    """
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if xs.ndim != 1 or xs.shape != ys.shape:
+        raise InputError(f"x and y must be columns of equal length, found shapes {xs.shape} and {ys.shape}")
+    for name, values in (("x", xs), ("y", ys)):
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise InputError(f"{name} must be finite and above 0 everywhere to have a logarithm")
+    intercept, slope = fit_log_lines(np.log(xs), np.log(ys)[None, :])
+    return PowerLaw.from_log(float(intercept[0]), float(slope[0]))
+
+
+def fit_log_lines(log_x: FloatArray, log_y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Fit ``log_y = intercept + slope * log_x`` to many rows at once.
+
+    Parameters
+    ----------
+    log_x : array of float, shape (n_points,)
+    log_y : array of float, shape (n_rows, n_points)
+
+    Returns
+    -------
+    intercept, slope : array of float, shape (n_rows,)
+
+    Raises
+    ------
+    InputError
+        If there are not two different `log_x`.
+    """
+    if log_x.size < 2 or np.ptp(log_x) <= 1e-12 * np.abs(log_x).max():
+        raise InputError(
+            f"a power law needs points at two different x or more, found {log_x.size} at one; "
+            "add runs at another budget"
+        )
+    mean = log_x.mean()
+    centred = log_x - mean
+    slope = log_y @ centred / (centred @ centred)
+    return log_y.mean(axis=1) - slope * mean, slope

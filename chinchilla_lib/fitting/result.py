@@ -1,0 +1,408 @@
+"""What every estimator returns: the fitted frontier, its uncertainty and what to know about the fit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.laws import PowerLaw
+from chinchilla_lib.sweeps.table import SweepTable
+
+__all__ = [
+    "Allocation",
+    "BootstrapReport",
+    "Diagnostics",
+    "FrontierDraws",
+    "FrontierFit",
+    "OptimumPoint",
+    "ValleyFit",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Interval = tuple[float, float]
+
+_ROUGH_SHARE: Final = 0.1
+_ROUGH_RUNS: Final = 8
+
+
+@dataclass(frozen=True)
+class OptimumPoint:
+    """The compute-optimal model of one budget."""
+
+    flops: float
+    """The budget in FLOPs."""
+    n_params: float
+    """Parameters at the minimum."""
+    n_tokens: float
+    """Training tokens at the minimum."""
+    loss: float
+    """Loss at the minimum, nats per token."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValleyFit:
+    """How one valley was fitted: ``loss = c0 + c1 z + c2 z^2`` with z = (ln N - center) / half_width."""
+
+    flops: float
+    """The budget in FLOPs."""
+    index: IntArray
+    """Positions of its runs in the table."""
+    n_sizes: int
+    """Distinct model sizes."""
+    center: float
+    """Middle of the sampled ln N."""
+    half_width: float
+    """Half the range of the sampled ln N."""
+    coefficients: tuple[float, float, float]
+    """c0, c1, c2 in nats per token."""
+    optimum: OptimumPoint | None
+    """The minimum, or None if the valley is left out."""
+    reason: str | None
+    """Why the valley is left out, or None."""
+    residual_rms: float
+    """Root mean square of loss minus parabola, nats per token."""
+    lowest_run_at_edge: bool
+    """Whether the lowest measured loss belongs to the smallest or the largest size."""
+
+    @property
+    def n_params_range(self) -> Interval:
+        """Smallest and largest sampled size."""
+        low, high = np.exp(self.center + self.half_width * np.array([-1.0, 1.0]))
+        return float(low), float(high)
+
+    @property
+    def window(self) -> Interval | None:
+        """Sampled sizes around the minimum, in decades: log10(N / N_opt) of the smallest and the largest."""
+        if self.optimum is None:
+            return None
+        low, high = np.log10(np.array(self.n_params_range) / self.optimum.n_params)
+        return float(low), float(high)
+
+    @property
+    def curvature(self) -> float:
+        """Second derivative of the loss in ln N, nats per token."""
+        return 2 * self.coefficients[2] / self.half_width**2
+
+    def predict(self, n_params: FloatArray) -> FloatArray:
+        """Loss of the parabola at model sizes, nats per token."""
+        z = (np.log(n_params) - self.center) / self.half_width
+        c0, c1, c2 = self.coefficients
+        return np.asarray(c0 + z * (c1 + z * c2), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "flops": self.flops,
+            "n_runs": len(self.index),
+            "n_sizes": self.n_sizes,
+            "n_params_range": list(self.n_params_range),
+            "status": "used" if self.reason is None else "left out",
+            "reason": self.reason,
+            "window_decades": None if self.window is None else list(self.window),
+            "curvature": self.curvature,
+            "residual_rms": self.residual_rms,
+            "lowest_run_at_edge": self.lowest_run_at_edge,
+        }
+
+
+@dataclass(frozen=True)
+class BootstrapReport:
+    """How the draws came about."""
+
+    n_requested: int
+    """Resamples drawn."""
+    n_usable: int
+    """Resamples that gave a frontier."""
+    unusable: Mapping[str, int]
+    """Number of the others, by reason."""
+    smallest_stratum: int
+    """Runs in the smallest stratum."""
+    seed: int
+    """Seed of the resampling."""
+
+    @property
+    def unusable_share(self) -> float:
+        """Share of resamples that are excluded, 0 to 1."""
+        return 1 - self.n_usable / self.n_requested
+
+    def messages(self) -> tuple[str, ...]:
+        """What makes the intervals doubtful."""
+        if self.problem is not None:
+            return (f"no intervals: {self.problem}",)
+        if self.unusable_share > _ROUGH_SHARE:
+            return (
+                f"{self.unusable_share:.0%} of the resamples are unusable and excluded, so the intervals "
+                f"hold for the others only; valleys of {_ROUGH_RUNS} runs or more are steadier",
+            )
+        return ()
+
+    @property
+    def problem(self) -> str | None:
+        """Why no interval can be read from the draws, or None."""
+        if self.smallest_stratum <= 3:
+            return (
+                f"a valley has {self.smallest_stratum} runs, and every resample that still determines a "
+                "parabola repeats them; add runs to it"
+            )
+        if self.n_usable < 2:
+            return (
+                f"{self.n_usable} of {self.n_requested} resamples are usable; add runs, or ask for more draws"
+            )
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "scheme": "pairs, stratified by budget, percentile intervals",
+            "n_requested": self.n_requested,
+            "n_usable": self.n_usable,
+            "unusable_share": self.unusable_share,
+            "unusable": dict(self.unusable),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What to know before trusting a fit."""
+
+    flops_convention: str
+    """How FLOPs were counted."""
+    budgets_from: Literal["flops_budget", "clustered flops"]
+    """Where the budgets come from."""
+    n_runs_used: int
+    """Runs that the law rests on."""
+    n_runs_left_out: int
+    """Runs of valleys that were left out."""
+    residual_rms: float
+    """Root mean square residual over the runs used, nats per token."""
+    valleys: tuple[ValleyFit, ...]
+    """Every valley, left out ones included."""
+    messages: tuple[str, ...]
+    """Doubts, one sentence each; empty if there are none."""
+    bootstrap: BootstrapReport | None = None
+    """How the draws came about; None without a bootstrap."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "messages": list(self.messages),
+            "parameters_counted": "n_params (embeddings included)",
+            "flops_convention": self.flops_convention,
+            "budgets_from": self.budgets_from,
+            "n_runs_used": self.n_runs_used,
+            "n_runs_left_out": self.n_runs_left_out,
+            "residual_rms": self.residual_rms,
+            "valleys": [valley.to_dict() for valley in self.valleys],
+            "bootstrap": None if self.bootstrap is None else self.bootstrap.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class FrontierDraws:
+    """Bootstrap draws of the frontier; arrays of shape (n_draws,)."""
+
+    a: FloatArray
+    """Exponent of N_opt."""
+    b: FloatArray
+    """Exponent of D_opt."""
+    log_n_coefficient: FloatArray
+    """ln N_opt at one FLOP."""
+    log_d_coefficient: FloatArray
+    """ln D_opt at one FLOP."""
+
+    @classmethod
+    def concatenate(cls, batches: Sequence["FrontierDraws"]) -> "FrontierDraws":
+        """Join batches of draws."""
+        return cls(
+            **{field.name: np.concatenate([getattr(b, field.name) for b in batches]) for field in fields(cls)}
+        )
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The compute-optimal model for a budget."""
+
+    flops: float
+    """The budget in FLOPs."""
+    n_params: float
+    """Parameters."""
+    n_tokens: float
+    """Training tokens."""
+    n_params_interval: Interval | None = None
+    """Low and high end; None without draws."""
+    n_tokens_interval: Interval | None = None
+    """Low and high end; None without draws."""
+    level: float | None = None
+    """Level of the intervals; None without draws."""
+
+    @property
+    def tokens_per_param(self) -> float:
+        """D / N."""
+        return self.n_tokens / self.n_params
+
+    def __str__(self) -> str:
+        def between(interval: Interval | None) -> str:
+            return (
+                "" if interval is None else f" ({format_count(interval[0])} to {format_count(interval[1])})"
+            )
+
+        level = "" if self.level is None else f", {self.level:.0%} intervals"
+        return (
+            f"{format_flops(self.flops)} FLOPs: {format_count(self.n_params)} parameters"
+            f"{between(self.n_params_interval)}, {format_count(self.n_tokens)} tokens"
+            f"{between(self.n_tokens_interval)}{level}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FrontierFit:
+    """A fitted compute-optimal frontier, N_opt = n_opt(C) and D_opt = d_opt(C), C in FLOPs."""
+
+    method: str
+    """The estimator, for example ``"isoflop"``."""
+    table: SweepTable
+    """The runs it was fitted to."""
+    n_opt: PowerLaw
+    """Optimal parameters; its exponent is a."""
+    d_opt: PowerLaw
+    """Optimal training tokens; its exponent is b."""
+    points: tuple[OptimumPoint, ...]
+    """The optima that the laws go through, by budget."""
+    residuals: FloatArray
+    """Measured loss minus fitted loss of each run of `table`, nats per token."""
+    diagnostics: Diagnostics
+    """What to know before trusting the fit."""
+    draws: FrontierDraws | None = None
+    """Bootstrap draws, see `chinchilla_lib.fitting.bootstrap_fit`."""
+
+    @property
+    def a(self) -> float:
+        """Exponent of N_opt in compute."""
+        return self.n_opt.exponent
+
+    @property
+    def b(self) -> float:
+        """Exponent of D_opt in compute."""
+        return self.d_opt.exponent
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are draws from which intervals can be read."""
+        report = self.diagnostics.bootstrap
+        return self.draws is not None and report is not None and report.problem is None
+
+    def interval(self, name: str, level: float = 0.9) -> Interval:
+        """Percentile interval of an exponent.
+
+        Parameters
+        ----------
+        name : str
+            ``"a"`` or ``"b"``.
+        level : float
+            Between 0 and 1; 0.9 leaves 5 % of the draws on each side.
+
+        Raises
+        ------
+        InputError
+            If the name or level is not allowed, or there are no draws to read an interval from.
+        """
+        if name not in ("a", "b"):
+            raise InputError(f"intervals are known for 'a' and 'b', found {name!r}")
+        draws = self._draws()
+        return _percentiles(draws.a if name == "a" else draws.b, level)
+
+    def allocate(self, flops: float, level: float = 0.9) -> Allocation:
+        """The compute-optimal model for a budget, with intervals if there are draws.
+
+        Parameters
+        ----------
+        flops : float
+            Training compute, above 0, in the convention of the fit.
+        level : float
+            Level of the intervals, between 0 and 1.
+
+        Raises
+        ------
+        InputError
+            If an argument is out of range.
+        """
+        n_params, n_tokens = self.n_opt.predict(float(flops)), self.d_opt.predict(float(flops))
+        if not self.has_intervals:
+            return Allocation(float(flops), n_params, n_tokens)
+        bands = [self.band(name, np.array([flops]), level) for name in ("n_params", "n_tokens")]
+        n_interval, d_interval = ((float(low[0]), float(high[0])) for low, high in bands)
+        return Allocation(float(flops), n_params, n_tokens, n_interval, d_interval, level)
+
+    def band(self, name: str, flops: FloatArray, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
+        """Pointwise interval of the frontier.
+
+        Parameters
+        ----------
+        name : str
+            ``"n_params"`` or ``"n_tokens"``.
+        flops : array of float, shape (n_budgets,)
+            Budgets.
+        level : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        low, high : array of float, shape (n_budgets,)
+
+        Raises
+        ------
+        InputError
+            If the name or level is not allowed, or there are no draws to read an interval from.
+        """
+        if name not in ("n_params", "n_tokens"):
+            raise InputError(f"bands are known for 'n_params' and 'n_tokens', found {name!r}")
+        draws = self._draws()
+        log_k, slope = (
+            (draws.log_n_coefficient, draws.a) if name == "n_params" else (draws.log_d_coefficient, draws.b)
+        )
+        low, high = zip(*(_percentiles(log_k + slope * x, level) for x in np.log(flops)), strict=True)
+        return np.exp(np.array(low)), np.exp(np.array(high))
+
+    def _draws(self) -> FrontierDraws:
+        report = self.diagnostics.bootstrap
+        if self.draws is None or report is None:
+            raise InputError("the fit has no bootstrap draws; make it with bootstrap_fit(..., n_draws=1000)")
+        if report.problem is not None:
+            raise InputError(f"no intervals: {report.problem}")
+        return self.draws
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.method}: {self.diagnostics.n_runs_used} of {len(self.table)} runs from {self.table.source}, "
+            f"{len(self.points)} of {len(self.diagnostics.valleys)} valleys, "
+            f"FLOPs counted as {self.diagnostics.flops_convention}"
+        ]
+        for name, symbol, value in (("a", "N_opt", self.a), ("b", "D_opt", self.b)):
+            line = f"  {symbol} ~ C^{name}   {name} = {value:.4f}"
+            if self.has_intervals:
+                low, high = self.interval(name)
+                line += f"   90% interval {low:.4f} to {high:.4f}"
+            lines.append(line)
+        lines.append(f"  {'FLOPs':>9} {'N_opt':>8} {'D_opt':>8} {'D/N':>7} {'loss':>8}")
+        lines += [
+            f"  {format_flops(p.flops):>9} {format_count(p.n_params):>8} {format_count(p.n_tokens):>8}"
+            f" {p.n_tokens / p.n_params:>7.1f} {p.loss:>8.4f}"
+            for p in self.points
+        ]
+        if (report := self.diagnostics.bootstrap) is not None:
+            lines.append(f"  {report.n_usable} of {report.n_requested} resamples usable, seed {report.seed}")
+        lines += [f"  note: {message}" for message in self.diagnostics.messages]
+        return "\n".join(lines)
+
+
+def _percentiles(draws: FloatArray, level: float) -> Interval:
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1, found {level!r}; 0.9 is usual")
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
