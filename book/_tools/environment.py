@@ -181,8 +181,9 @@ def explain_failure(from_pytorch: bool) -> str:
     )
     if from_pytorch:
         message += (
-            ". If PyTorch's own index is what cannot be reached: put a torch wheel for this Python into a "
-            f"folder and export PIP_FIND_LINKS=FOLDER, or write 'pypi' into {TORCH_FILE} (several GB on Linux)"
+            ". If PyTorch's own index is what cannot be reached: put a torch wheel for this Python into "
+            "a folder and export PIP_FIND_LINKS=FOLDER, or write 'pypi' into "
+            f"{TORCH_FILE} (several GB on Linux)"
         )
     return message + ". Then run the same command again."
 

@@ -1,0 +1,145 @@
+"""Execute the notebooks, each in a fresh kernel of this very environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import yaml
+
+from book._tools import sweep
+from book._tools.project import BuildError, Project, digest, digest_code, duration, elapsed, files_under, say
+
+DEFAULT_SECONDS = 40.0
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def inputs_of(project: Project, name: str) -> str:
+    """Hash of what an executed notebook depends on: itself, the library, the sweep, the packages."""
+    files = files_under(project.library)
+    code = digest_code(path for path in files if path.suffix == ".py")
+    data = digest(path for path in files if path.suffix != ".py")
+    fixed = [notebook_path(project, name), project.root / "constraints.txt", *sweep.tables(project)]
+    return digest(fixed, code, data, sys.version)
+
+
+def notebook_path(project: Project, name: str) -> Path:
+    """The committed notebook."""
+    return project.notebooks / f"{name}.ipynb"
+
+
+def outputs_of(project: Project, name: str) -> list[Path]:
+    """The executed notebook."""
+    return [project.executed / f"{name}.ipynb"]
+
+
+def run(project: Project) -> None:
+    """Execute every notebook of the book that is not up to date."""
+    names = project.notebook_names()
+    for number, name in enumerate(names, start=1):
+        step, inputs = project.step(f"notebook-{name}"), inputs_of(project, name)
+        label = f"notebook {number} of {len(names)}, {name}"
+        if step.is_current(inputs, outputs_of(project, name)):
+            say(f"{label}: up to date")
+            continue
+        say(f"{label}: about {duration(step.seconds(DEFAULT_SECONDS))}")
+        step.begin(inputs)
+        started = time.monotonic()
+        execute(project, notebook_path(project, name), outputs_of(project, name)[0])
+        step.finish(inputs, outputs_of(project, name), time.monotonic() - started)
+        say(f"{label}: done after {elapsed(started)}")
+
+
+def check_names(notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that the notebook does not have: papermill alone would accept a typo."""
+    known = papermill.inspect_notebook(str(notebook))
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise BuildError(
+            f"{notebook.name} has no parameter {', '.join(unknown)}; "
+            f"it has: {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def execute(
+    project: Project, notebook: Path, target: Path, parameters: Mapping[str, Any] | None = None
+) -> None:
+    """Execute one notebook with papermill and move the result into place when it succeeds.
+
+    The kernel is the Python that runs this, whatever kernels are registered on the machine, and
+    it starts in an empty folder: a notebook reads the library and the workspace, nothing else.
+    """
+    check_names(notebook, parameters or {})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="chinchilla-book-") as scratch:
+        partial = Path(scratch) / notebook.name
+        command = [sys.executable, "-m", "papermill", str(notebook), str(partial)]
+        command += ["--kernel", "python3", "--no-progress-bar", "--log-level", "ERROR"]
+        command += ["--cwd", str(empty_folder(scratch, "cwd"))]
+        if parameters:
+            command += ["--parameters_yaml", yaml.safe_dump(dict(parameters))]
+        environment = kernel_environment(project, Path(scratch))
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise BuildError(explain_failure(notebook, partial, answer.stderr))
+        document = nbformat.read(partial, as_version=4)
+        drop_run_details(document)
+        finished = target.with_suffix(".tmp")
+        nbformat.write(document, finished)
+        finished.replace(target)
+
+
+def empty_folder(*parts: str) -> Path:
+    """Create a folder and return it."""
+    folder = Path(*parts)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def kernel_environment(project: Project, scratch: Path) -> dict[str, str]:
+    """Environment variables under which "python3" is this Python and the reader's settings are out."""
+    kernel = empty_folder(str(scratch), "jupyter", "kernels", "python3")
+    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    specification = {"argv": start, "display_name": "Python 3", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(specification))
+    return {
+        **os.environ,
+        "JUPYTER_PATH": str(scratch / "jupyter"),
+        "IPYTHONDIR": str(empty_folder(str(scratch), "ipython")),
+        "CHINCHILLA_WORK": str(project.work),
+    }
+
+
+def drop_run_details(document: nbformat.NotebookNode) -> None:
+    """Remove what differs from run to run and names folders of this machine."""
+    document.metadata.pop("papermill", None)
+    for cell in document.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+
+
+def explain_failure(notebook: Path, partial: Path, stderr: str) -> str:
+    """Which cell failed, with its first line and the end of its traceback."""
+    if partial.exists():
+        for number, cell in enumerate(nbformat.read(partial, as_version=4).cells):
+            for output in cell.get("outputs", []):
+                if output.output_type == "error":
+                    trace = ANSI.sub("", "\n".join(output.traceback)).splitlines()[-15:]
+                    return "\n".join(
+                        [
+                            f"{notebook.name}, cell {number}: {output.ename}: {output.evalue}",
+                            *(f"    | {line}" for line in cell.source.splitlines()[:5]),
+                            *(f"    {line}" for line in trace),
+                        ]
+                    )
+    return f"{notebook.name} could not be executed:\n" + "\n".join(stderr.splitlines()[-15:])
