@@ -13,6 +13,8 @@ __all__ = ["ParametricLoss", "PowerLaw"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_LOG_RANGE = 700.0  # exp of more overflows a double
+
 
 def _positive(name: str, value: npt.ArrayLike) -> FloatArray:
     array = np.asarray(value, dtype=np.float64)
@@ -66,16 +68,12 @@ class PowerLaw:
         InputError
             If the coefficient leaves the range of a double.
         """
-        try:
-            coefficient = math.exp(log_coefficient)
-        except OverflowError:
-            coefficient = math.inf
-        if not (math.isfinite(coefficient) and coefficient > 0):
+        if not abs(log_coefficient) <= _LOG_RANGE:
             raise InputError(
                 f"a power law with exponent {exponent:.6g} has the coefficient exp({log_coefficient:.6g}), "
                 "outside the range of a double; look for a wrong unit or a mixed-up column"
             )
-        return cls(coefficient=coefficient, exponent=exponent)
+        return cls(coefficient=math.exp(log_coefficient), exponent=exponent)
 
     @overload
     def predict(self, x: float) -> float: ...
@@ -97,10 +95,14 @@ class PowerLaw:
         Raises
         ------
         InputError
-            If any `x` is not finite and positive.
+            If any `x` is not finite and positive, or the value leaves the range of a double.
         """
-        log_x = np.log(_positive("x", x))
-        value: FloatArray = np.exp(math.log(self.coefficient) + self.exponent * log_x)
+        log_y = math.log(self.coefficient) + self.exponent * np.log(_positive("x", x))
+        if (np.abs(log_y) > _LOG_RANGE).any():
+            raise InputError(
+                f"at x = {x!r} a power law with exponent {self.exponent:.6g} leaves a double's range"
+            )
+        value: FloatArray = np.exp(log_y)
         return value if isinstance(x, np.ndarray) else float(value)
 
 
@@ -200,11 +202,13 @@ class ParametricLoss:
         Raises
         ------
         InputError
-            If a count is not finite and positive.
+            If a count is not finite and positive, or the loss leaves the range of a double.
         """
-        size_term = np.exp(math.log(self.A) - self.alpha * np.log(_positive("n_params", n_params)))
-        data_term = np.exp(math.log(self.B) - self.beta * np.log(_positive("n_tokens", n_tokens)))
-        value: FloatArray = self.E + size_term + data_term
+        log_size = math.log(self.A) - self.alpha * np.log(_positive("n_params", n_params))
+        log_data = math.log(self.B) - self.beta * np.log(_positive("n_tokens", n_tokens))
+        if max(np.max(log_size), np.max(log_data)) > _LOG_RANGE:
+            raise InputError(f"the loss of {self} leaves a double's range at these counts")
+        value: FloatArray = self.E + np.exp(log_size) + np.exp(log_data)
         if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
             return value
         return float(value)

@@ -367,7 +367,8 @@ class FrontierFit:
             (draws.log_n_coefficient, draws.a) if name == "n_params" else (draws.log_d_coefficient, draws.b)
         )
         low, high = zip(*(_percentiles(log_k + slope * x, level) for x in np.log(flops)), strict=True)
-        return np.exp(np.array(low)), np.exp(np.array(high))
+        with np.errstate(over="ignore", under="ignore"):
+            return np.exp(np.array(low)), np.exp(np.array(high))
 
     def _draws(self) -> FrontierDraws:
         report = self.diagnostics.bootstrap
@@ -379,8 +380,8 @@ class FrontierFit:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.method}: {self.diagnostics.n_runs_used} of {len(self.table)} runs from {self.table.source}, "
-            f"{len(self.points)} of {len(self.diagnostics.valleys)} valleys, "
+            f"{self.method}: {self.diagnostics.n_runs_used} of {len(self.table)} runs, "
+            f"{len(self.points)} of {len(self.diagnostics.valleys)} valleys of {self.table.source}, "
             f"FLOPs counted as {self.diagnostics.flops_convention}"
         ]
         for name, symbol, value in (("a", "N_opt", self.a), ("b", "D_opt", self.b)):

@@ -10,14 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["ALLOWED", "COLUMNS", "NUMERIC", "Cells", "locate", "one_line", "quote", "read_cells"]
+__all__ = ["ALLOWED", "COLUMNS", "NUMERIC", "Cells", "in_range", "locate", "one_line", "quote", "read_cells"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -27,9 +27,13 @@ NUMERIC: Final = (*REQUIRED, "flops", "flops_budget", "n_params_non_embedding", 
 COLUMNS: Final = (*NUMERIC, "seed", "run_id", "flops_convention")
 """Columns that are read; others are ignored."""
 
-_POSITIVE: Final = "every cell of this column must be a finite number above 0"
+SMALLEST: Final = 1e-100
+LARGEST: Final = 1e100
+"""Numbers outside these bounds are no counts or losses, and their products would leave a double."""
+
+_POSITIVE: Final = "every cell of this column must be a finite number above 0 (1e-100 to 1e100)"
 ALLOWED: Final = dict.fromkeys(NUMERIC, _POSITIVE) | {
-    "loss_se": "every cell of this column must be a finite number, 0 or above",
+    "loss_se": "every cell of this column must be a finite number, 0 or above (to 1e100)",
     "seed": "every cell of this column must be a whole number from 0 to 2^63 - 1",
     "run_id": "name every run, or leave the column out",
 }
@@ -43,6 +47,12 @@ def locate(source: str, rows: Sequence[int] | None, index: Sequence[int], column
     shown = ", ".join(str(number) for number in numbers[:6]) + (", ..." if len(numbers) > 6 else "")
     place = f" {kind}{'s' if len(numbers) > 1 else ''} {shown}," if numbers else ""
     return f"{source}:{place} column {quote(column)}"
+
+
+def in_range(name: str, values: npt.NDArray[np.number[Any]]) -> npt.NDArray[np.bool_]:
+    """Which values a numeric column admits; NaN is none of them."""
+    smallest = 0.0 if name in ("loss_se", "seed") else SMALLEST
+    return (values >= smallest) & (values <= LARGEST)
 
 
 def quote(text: object) -> str:
@@ -199,7 +209,7 @@ class Cells:
         if cells is None:
             return None
         values = np.array([_number(cell) for cell in cells], dtype=np.float64)
-        good = np.isfinite(values) & (values >= 0 if name == "loss_se" else values > 0)
+        good = in_range(name, values)
         if not good.all():
             position = int(np.argmin(good))
             raise InputError(f"{self.where(position, name)}: {_describe(cells[position])}; {ALLOWED[name]}")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.sweeps.cells import ALLOWED, COLUMNS, NUMERIC, Cells, locate, quote, read_cells
+from chinchilla_lib.sweeps.cells import ALLOWED, COLUMNS, NUMERIC, Cells, in_range, locate, quote, read_cells
 
 __all__ = ["CLUSTER_GAP", "HasRow", "SweepTable", "Valley"]
 
@@ -95,7 +95,7 @@ class SweepTable:
                 frozen = np.array(column, dtype=np.int64 if name == "seed" else np.float64)
                 frozen.setflags(write=False)
                 object.__setattr__(self, name, frozen)
-                good = np.isfinite(frozen) & (frozen >= 0 if name in ("seed", "loss_se") else frozen > 0)
+                good = in_range(name, frozen)
                 if not good.all():
                     position = int(np.argmin(good))
                     raise InputError(
@@ -170,16 +170,7 @@ class SweepTable:
                     "column flops; add it, or leave the convention out to have 6ND filled in"
                 )
             convention = "six_nd"
-            with np.errstate(over="ignore", under="ignore"):
-                flops = 6 * columns["n_params"] * columns["n_tokens"]
-            good = np.isfinite(flops) & (flops > 0)
-            if not good.all():
-                position = int(np.argmin(good))
-                raise InputError(
-                    f"{cells.where(position, 'n_params')}: 6 * n_params * n_tokens leaves the range of a "
-                    "double; both must be counts in plain units"
-                )
-            columns["flops"] = flops
+            columns["flops"] = 6 * columns["n_params"] * columns["n_tokens"]
         return cls(
             run_id=cells.run_ids(),
             seed=cells.seeds(),
