@@ -59,5 +59,7 @@ def prepare_corpus(name: str, folder: Path, *, vocab_size: int = 512) -> Shards:
         validation=validation,
         cleaning=cleaning,
     )
-    _log.info("%s: %d training and %d held-out tokens", name, shards.train.n_tokens, shards.validation.n_tokens)
+    _log.info(
+        "%s: %d training and %d held-out tokens", name, shards.train.n_tokens, shards.validation.n_tokens
+    )
     return shards

@@ -174,9 +174,7 @@ def open_shards(folder: Path) -> Shards:
         ) from None
 
 
-def _write_split(
-    folder: Path, split: str, documents: list[Document], tokenizer: Tokenizer
-) -> dict[str, Any]:
+def _write_split(folder: Path, split: str, documents: list[Document], tokenizer: Tokenizer) -> dict[str, Any]:
     starts: list[int] = []
     names: list[str] = []
     n_tokens = n_bytes = 0

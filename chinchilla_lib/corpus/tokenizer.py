@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ class Tokenizer:
         """
         tokens = [self._backend.id_to_token(i) for i in range(self.vocab_size)]
         # In the byte-level alphabet one character stands for one byte.
-        return np.array([0 if t == END_OF_TEXT else len(t) for t in tokens], dtype=np.uint16)
+        return np.array([0 if t == END_OF_TEXT else len(str(t)) for t in tokens], dtype=np.uint16)
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
@@ -108,7 +108,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
     return tokenizer
 
 
-def _library():  # type: ignore[no-untyped-def]
+def _library() -> Any:
     try:
         import tokenizers
         import tokenizers.decoders

@@ -1,0 +1,243 @@
+"""What a run is asked to do, and what it did: values, with a lossless JSON form."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from chinchilla_lib._format import format_flops
+from chinchilla_lib.architecture import TransformerShape, count_params
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.flops import CONVENTIONS, training_flops_per_token
+
+__all__ = ["LossCurve", "RunConfig", "RunRecord"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One training run, fully determined: same config, same device, same result.
+
+    Attributes
+    ----------
+    shape : TransformerShape
+    n_steps : int
+        Optimiser steps; the cosine is matched to this length (section 3.1, appendix B).
+    batch_size_sequences : int
+        Sequences of ``shape.seq_len`` tokens per step.
+    learning_rate : float
+        Peak of the schedule.
+    warmup_steps : int
+        Steps of linear warmup.
+    seed : int
+        Seeds the initialisation and the order of the data.
+    flops_budget : float
+        Planned training FLOPs, the same for every run of a valley.
+    flops_convention : str
+        How FLOPs are counted, one of :data:`chinchilla_lib.flops.CONVENTIONS`.
+    corpus : str
+        Identity of the token shards (:class:`chinchilla_lib.corpus.shards.Shards`).
+    eval_sequences : int
+        Sequences of the fixed held-out set.
+    final_learning_rate_fraction : float
+        The cosine ends at this share of the peak (10 % in the paper).
+    beta1, beta2, weight_decay, grad_clip : float
+        AdamW and the clipping of the gradient's norm.
+    """
+
+    shape: TransformerShape
+    n_steps: int
+    batch_size_sequences: int
+    learning_rate: float
+    warmup_steps: int
+    seed: int
+    flops_budget: float
+    flops_convention: str
+    corpus: str
+    eval_sequences: int
+    final_learning_rate_fraction: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.98
+    weight_decay: float = 0.1
+    grad_clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size_sequences", "eval_sequences"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; a run needs 1 at least")
+        for name in ("learning_rate", "flops_budget", "grad_clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be positive and finite")
+        if not 0 <= self.warmup_steps < self.n_steps:
+            raise InputError(
+                f"warmup_steps is {self.warmup_steps} of n_steps {self.n_steps}; "
+                "warmup must end before the run"
+            )
+        if not 0 <= self.final_learning_rate_fraction <= 1:
+            raise InputError(
+                f"final_learning_rate_fraction is {self.final_learning_rate_fraction}; it must lie in 0..1"
+            )
+        if self.flops_convention not in CONVENTIONS:
+            raise InputError(
+                f"flops_convention is {self.flops_convention!r}; choose one of {', '.join(CONVENTIONS)}"
+            )
+
+    @property
+    def batch_size_tokens(self) -> int:
+        """Tokens per optimiser step."""
+        return self.batch_size_sequences * self.shape.seq_len
+
+    @property
+    def n_tokens(self) -> int:
+        """Training tokens, D: steps times tokens per step."""
+        return self.n_steps * self.batch_size_tokens
+
+    @property
+    def flops(self) -> float:
+        """Training FLOPs of the whole run, by ``flops_convention``."""
+        return self.n_tokens * training_flops_per_token(self.shape, self.flops_convention)
+
+    @property
+    def run_id(self) -> str:
+        """Readable name that ends in a digest of the whole config: equal ids, equal runs."""
+        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:10]
+        width = f"{self.shape.d_model}x{self.shape.n_layers}"
+        return f"{format_flops(self.flops_budget)}-{width}-s{self.seed}-{digest}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; :meth:`from_dict` gives the same config back."""
+        return {**asdict(self), "shape": self.shape.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Config from its JSON form.
+
+        Raises
+        ------
+        InputError
+            If a field is missing, unknown or out of range.
+        """
+        try:
+            return cls(**{**data, "shape": TransformerShape.from_dict(data["shape"])})
+        except (TypeError, KeyError) as error:
+            raise InputError(f"not the config of a run: {error}") from None
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """A training curve, thinned: each point is the mean loss of the steps since the point before.
+
+    Attributes
+    ----------
+    step : tuple of int
+        Last step of each stretch, counted from 1.
+    train_loss : tuple of float
+        Mean training loss over the stretch, nats per token.
+    """
+
+    step: tuple[int, ...]
+    train_loss: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.step) != len(self.train_loss):
+            raise InputError(f"the curve has {len(self.step)} steps and {len(self.train_loss)} losses")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a finished run measured.
+
+    Attributes
+    ----------
+    config : RunConfig
+    loss : float
+        Held-out loss at the end, nats per token.
+    loss_se : float
+        Its standard error, clustered by document.
+    bits_per_byte : float
+        The same loss per byte of text.
+    curve : LossCurve
+    seconds : float
+        Wall time; kept out of the tables, so that they repeat exactly.
+    environment : mapping
+        Device and versions.
+    """
+
+    config: RunConfig
+    loss: float
+    loss_se: float
+    bits_per_byte: float
+    curve: LossCurve
+    seconds: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def to_row(self) -> dict[str, str | int | float]:
+        """The run's row of ``runs.csv``."""
+        config = self.config
+        params = count_params(config.shape)
+        return {
+            "run_id": config.run_id,
+            "seed": config.seed,
+            "n_params": params.total,
+            "n_params_non_embedding": params.non_embedding,
+            "n_tokens": config.n_tokens,
+            "flops": config.flops,
+            "flops_convention": config.flops_convention,
+            "flops_budget": config.flops_budget,
+            "loss": self.loss,
+            "loss_se": self.loss_se,
+            "bits_per_byte": self.bits_per_byte,
+            "family": config.shape.family,
+            "n_layers": config.shape.n_layers,
+            "d_model": config.shape.d_model,
+            "vocab_size": config.shape.vocab_size,
+            "seq_len": config.shape.seq_len,
+            "batch_size_tokens": config.batch_size_tokens,
+            "n_steps": config.n_steps,
+            "learning_rate": config.learning_rate,
+            "corpus": config.corpus,
+        }
+
+    def curve_rows(self) -> list[dict[str, str | int | float]]:
+        """The run's rows of ``curves.csv``."""
+        config = self.config
+        return [
+            {
+                "run_id": config.run_id,
+                "step": step,
+                "n_tokens": step * config.batch_size_tokens,
+                "horizon_tokens": config.n_tokens,
+                "flops": config.flops * (step / config.n_steps),
+                "train_loss": train_loss,
+            }
+            for step, train_loss in zip(self.curve.step, self.curve.train_loss, strict=True)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; :meth:`from_dict` gives the same record back."""
+        return {
+            "config": self.config.to_dict(),
+            "loss": self.loss,
+            "loss_se": self.loss_se,
+            "bits_per_byte": self.bits_per_byte,
+            "curve": {"step": list(self.curve.step), "train_loss": list(self.curve.train_loss)},
+            "seconds": self.seconds,
+            "environment": dict(self.environment),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Record from its JSON form.
+
+        Raises
+        ------
+        InputError
+            If a field is missing, unknown or out of range.
+        """
+        try:
+            curve = LossCurve(tuple(data["curve"]["step"]), tuple(data["curve"]["train_loss"]))
+            config = RunConfig.from_dict(data["config"])
+            return cls(**{**data, "config": config, "curve": curve})
+        except (TypeError, KeyError) as error:
+            raise InputError(f"not the record of a run: {error}") from None

@@ -1,0 +1,121 @@
+"""Which windows of the corpus a step sees, and which are held out for good."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.corpus.shards import Shards, Split
+from chinchilla_lib.errors import InputError
+
+__all__ = ["HeldoutWindows", "choose_heldout", "training_batches", "unique_tokens"]
+
+
+def unique_tokens(split: Split, seq_len: int) -> int:
+    """Tokens that one epoch of windows trains on."""
+    return sum(_n_windows(shard, seq_len, 0) for shard in split.shards) * seq_len
+
+
+def training_batches(
+    split: Split, *, seq_len: int, batch_size_sequences: int, n_steps: int, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Batches of windows, each window once per epoch in a random order.
+
+    Windows do not overlap within an epoch; every epoch draws a new order and a new offset,
+    so repeated data is cut at other places. The order depends on the seed alone, not on the
+    batch size: runs of one seed see the same text in the same order.
+
+    Parameters
+    ----------
+    split : Split
+    seq_len : int
+    batch_size_sequences, n_steps : int
+    seed : int
+
+    Yields
+    ------
+    ndarray
+        Token ids, shape (batch_size_sequences, seq_len + 1): inputs and, one to the right,
+        their targets.
+
+    Raises
+    ------
+    InputError
+        If the split holds no window of that length.
+    """
+    order = _window_order(split, seq_len, np.random.default_rng([seed, 0x0DA7A]))
+    for _ in range(n_steps):
+        windows = [next(order) for _ in range(batch_size_sequences)]
+        yield np.stack([split.shards[i][at : at + seq_len + 1] for i, at in windows]).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldoutWindows:
+    """The fixed held-out set, the same for every run of a sweep.
+
+    Attributes
+    ----------
+    tokens : ndarray
+        Shape (n, seq_len + 1).
+    document : ndarray
+        Index of the document each window lies in, shape (n,).
+    n_bytes : int
+        Bytes of text that the predicted tokens stand for.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    document: npt.NDArray[np.int64]
+    n_bytes: int
+
+
+def choose_heldout(shards: Shards, *, seq_len: int, n_sequences: int) -> HeldoutWindows:
+    """Windows spread evenly over the held-out documents; no window crosses two of them.
+
+    Parameters
+    ----------
+    shards : Shards
+    seq_len, n_sequences : int
+
+    Returns
+    -------
+    HeldoutWindows
+
+    Raises
+    ------
+    InputError
+        If the held-out side has fewer windows than asked for.
+    """
+    split = shards.validation
+    tokens = np.concatenate(split.shards)
+    ends = np.append(split.document_starts[1:], len(tokens))
+    per_document = (ends - split.document_starts - 1) // seq_len
+    total = int(per_document.sum())
+    if n_sequences > total:
+        raise InputError(
+            f"n_sequences is {n_sequences}; the held-out side of {shards.name!r} has {total} windows "
+            f"of {seq_len} tokens: ask for {total} at most"
+        )
+    document = np.repeat(np.arange(len(per_document)), per_document)
+    within = np.arange(total) - np.repeat(np.cumsum(per_document) - per_document, per_document)
+    chosen = np.linspace(0, total - 1, n_sequences).round().astype(np.int64)
+    start = split.document_starts[document[chosen]] + within[chosen] * seq_len
+    windows = tokens[start[:, None] + np.arange(seq_len + 1)].astype(np.int64)
+    return HeldoutWindows(windows, document[chosen], int(shards.token_bytes[windows[:, 1:]].sum()))
+
+
+def _n_windows(shard: npt.NDArray[np.uint16], seq_len: int, offset: int) -> int:
+    return max(0, (len(shard) - 1 - offset) // seq_len)
+
+
+def _window_order(split: Split, seq_len: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+    if not unique_tokens(split, seq_len):
+        raise InputError(f"the training side holds {split.n_tokens} tokens; one window needs {seq_len + 1}")
+    while True:
+        offset = int(rng.integers(seq_len))
+        counts = [_n_windows(shard, seq_len, offset) for shard in split.shards]
+        index = np.repeat(np.arange(len(counts)), counts)
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        at = offset + (np.arange(len(index)) - first) * seq_len
+        for j in rng.permutation(len(index)):
+            yield int(index[j]), int(at[j])

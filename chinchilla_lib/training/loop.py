@@ -1,0 +1,200 @@
+"""One run, from config to record."""
+
+import logging
+import math
+import platform
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chinchilla_lib.corpus.shards import Shards
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
+from chinchilla_lib.training.batches import choose_heldout, training_batches
+from chinchilla_lib.training.heldout import measure_heldout
+from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.schedule import cosine_schedule
+
+__all__ = ["CURVE_POINTS", "TrainingDivergedError", "TrainingStep", "find_device", "thin_curve", "train_run"]
+
+CURVE_POINTS = 200
+
+_log = logging.getLogger(__name__)
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss stopped being a number."""
+
+
+def find_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train_run(
+    config: RunConfig,
+    shards: Shards,
+    *,
+    device: torch.device | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> RunRecord:
+    """Train one model and measure its held-out loss.
+
+    On one CPU the result depends on the config alone, bit for bit.
+
+    Parameters
+    ----------
+    config : RunConfig
+    shards : Shards
+        The corpus the config names.
+    device : torch.device, optional
+        Found when not given.
+    on_step : callable, optional
+        Called with the step (from 1) and its training loss in nats per token.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    InputError
+        If the config was planned for another corpus or vocabulary.
+    TrainingDivergedError
+        If the loss is no longer finite; the message names the step.
+    """
+    if config.corpus != shards.identity:
+        raise InputError(
+            f"the run was planned for corpus {config.corpus}, these shards are {shards.identity}: "
+            "plan it again"
+        )
+    if config.shape.vocab_size != shards.vocab_size:
+        raise InputError(
+            f"the model has vocab_size {config.shape.vocab_size}, the corpus {shards.vocab_size}: "
+            "plan it again"
+        )
+    device = device or find_device()
+    heldout = choose_heldout(shards, seq_len=config.shape.seq_len, n_sequences=config.eval_sequences)
+    started = time.perf_counter()
+    training_step = TrainingStep(config, device)
+    batches = training_batches(
+        shards.train,
+        seq_len=config.shape.seq_len,
+        batch_size_sequences=config.batch_size_sequences,
+        n_steps=config.n_steps,
+        seed=config.seed,
+    )
+    losses = np.empty(config.n_steps)
+    for step, batch in enumerate(batches):
+        losses[step] = training_step(step, batch)
+        if not math.isfinite(losses[step]):
+            raise TrainingDivergedError(
+                f"run {config.run_id}: the loss is {losses[step]} at step {step + 1} of {config.n_steps}"
+            )
+        if on_step is not None:
+            on_step(step + 1, float(losses[step]))
+    result = measure_heldout(training_step.model, heldout)
+    seconds = time.perf_counter() - started
+    _log.info("%s: loss %.4f in %.1f s", config.run_id, result.loss, seconds)
+    return RunRecord(
+        config=config,
+        loss=result.loss,
+        loss_se=result.loss_se,
+        bits_per_byte=result.bits_per_byte,
+        curve=thin_curve(losses),
+        seconds=seconds,
+        environment=_environment(device),
+    )
+
+
+class TrainingStep:
+    """A model and its optimiser; calling it does one step.
+
+    Parameters
+    ----------
+    config : RunConfig
+    device : torch.device
+
+    Attributes
+    ----------
+    model : Transformer
+    """
+
+    def __init__(self, config: RunConfig, device: torch.device) -> None:
+        self.config = config
+        self.device = device
+        self.model = Transformer(config.shape, seed=config.seed).to(device)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        gains = [p for p in self.model.parameters() if p.ndim == 1]
+        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": gains, "weight_decay": 0.0}]
+        self._optimiser = torch.optim.AdamW(
+            groups,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+
+    def __call__(self, step: int, batch: npt.NDArray[np.int64]) -> float:
+        """Do one optimiser step.
+
+        Parameters
+        ----------
+        step : int
+            Counted from 0; places the step on the schedule.
+        batch : ndarray
+            Token ids, shape (sequences, seq_len + 1).
+
+        Returns
+        -------
+        float
+            Training loss before the step, nats per token.
+        """
+        config = self.config
+        rate = config.learning_rate * cosine_schedule(
+            step,
+            n_steps=config.n_steps,
+            warmup_steps=config.warmup_steps,
+            final_fraction=config.final_learning_rate_fraction,
+        )
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        tokens = torch.from_numpy(batch).to(self.device)
+        loss = self.model.loss(tokens[:, :-1], tokens[:, 1:])
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
+        self._optimiser.step()
+        return loss.item()
+
+
+def thin_curve(losses: npt.NDArray[np.float64], n_points: int = CURVE_POINTS) -> LossCurve:
+    """Average per-step losses over at most ``n_points`` stretches of nearly equal length.
+
+    Parameters
+    ----------
+    losses : ndarray
+        Training loss of every step, shape (n_steps,).
+    n_points : int
+
+    Returns
+    -------
+    LossCurve
+    """
+    ends = np.unique(np.linspace(0, len(losses), min(n_points, len(losses)) + 1).round().astype(int))
+    means = np.add.reduceat(losses, ends[:-1]) / np.diff(ends)
+    return LossCurve(tuple(int(e) for e in ends[1:]), tuple(float(m) for m in means))
+
+
+def _environment(device: torch.device) -> dict[str, str]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": f"{device.type} ({name})",
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
