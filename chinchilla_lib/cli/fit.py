@@ -59,7 +59,7 @@ def register(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the fit, and write it where ``--json`` says."""
-    if options.json is not None and options.json.resolve() == options.runs.resolve():
+    if options.json is not None and os.path.realpath(options.json) == os.path.realpath(options.runs):
         raise InputError(f"--json {options.json} is the table of runs itself; name another file")
     table = SweepTable.from_csv(options.runs)
     estimator = _ESTIMATORS[options.method]
@@ -98,7 +98,7 @@ def _report(fit: FrontierFit) -> dict[str, Any]:
 
 def _write(path: Path, text: str) -> None:
     """Write a file so that it is complete or as it was before; a pipe or device is written directly."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists() and not target.is_file():

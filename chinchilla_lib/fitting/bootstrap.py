@@ -1,7 +1,7 @@
 """The pairs bootstrap, stratified by compute budget, for any estimator.
 
-A draw takes, within each stratum, as many runs as the stratum has, with replacement. An estimator sees a
-draw as a row of counts, so it may refit many draws in one array call.
+A draw takes, within each stratum, as many runs as the stratum has, with replacement. An estimator sees
+draws as rows of counts, so it may refit many in one array call.
 """
 
 from collections import Counter
@@ -34,8 +34,8 @@ class Estimator:
     """Fits a table."""
     strata: Callable[[FrontierFit], Sequence[IntArray]]
     """The runs, by position in the table, that are resampled together."""
-    refit: Callable[[FrontierFit, IntArray], tuple[FrontierDraws, Sequence[str]]]
-    """Refits resamples, given as counts of shape (n_draws, n_runs).
+    refit: Callable[[FrontierFit, Sequence[IntArray]], tuple[FrontierDraws, Sequence[str]]]
+    """Refits resamples, given for each stratum as counts of shape (n_draws, n_runs of the stratum).
 
     Returns the usable draws and, for each of the others, the reason why it is not usable.
     """
@@ -78,7 +78,7 @@ def bootstrap_fit(
     strata = estimator.strata(fit)
     batches: list[FrontierDraws] = []
     reasons: Counter[str] = Counter()
-    for counts in resample_counts(strata, len(table), n_draws, np.random.default_rng(seed)):
+    for counts in resample_counts([len(stratum) for stratum in strata], n_draws, np.random.default_rng(seed)):
         draws, unusable = estimator.refit(fit, counts)
         batches.append(draws)
         reasons.update(unusable)
@@ -96,37 +96,38 @@ def bootstrap_fit(
 
 
 def resample_counts(
-    strata: Sequence[IntArray], n_runs: int, n_draws: int, rng: np.random.Generator, cells: int = _CELLS
-) -> Iterator[IntArray]:
-    """Draw counts of a stratified pairs bootstrap, in batches of draws.
+    sizes: Sequence[int], n_draws: int, rng: np.random.Generator, n_cells: int = _CELLS
+) -> Iterator[list[IntArray]]:
+    """Draw the counts of a stratified pairs bootstrap, in batches of draws.
 
     Each stratum has its own stream, spawned from `rng`, so the counts do not depend on the size of the
     batches.
 
     Parameters
     ----------
-    strata : sequence of array of int
-        Positions of the runs of each stratum.
-    n_runs : int
-        Runs in the table; those in no stratum are never drawn.
+    sizes : sequence of int
+        Runs in each stratum.
     n_draws : int
         How many draws in all.
     rng : numpy.random.Generator
         Source of the streams.
-    cells : int
-        Counts held at once.
+    n_cells : int
+        Counts held at once, roughly.
 
     Yields
     ------
-    array of int, shape (n_batch, n_runs)
-        Every row sums, within a stratum, to the number of its runs.
+    list of array of int, shape (n_batch, n_runs of the stratum)
+        For each stratum; every row sums to the number of its runs.
     """
-    streams = rng.spawn(len(strata))
-    batch = max(1, cells // n_runs)
+    streams = rng.spawn(len(sizes))
+    batch = max(1, n_cells // sum(sizes))
     for start in range(0, n_draws, batch):
-        size = min(batch, n_draws - start)
-        counts = np.zeros((size, n_runs), dtype=np.int64)
-        for stratum, stream in zip(strata, streams, strict=True):
-            n = len(stratum)
-            counts[:, stratum] = stream.multinomial(n, np.full(n, 1 / n), size=size)
-        yield counts
+        n_batch = min(batch, n_draws - start)
+        rows = np.arange(n_batch)[:, None]
+        yield [
+            np.bincount(
+                (rows * n_runs + stream.integers(n_runs, size=(n_batch, n_runs))).ravel(),
+                minlength=n_batch * n_runs,
+            ).reshape(n_batch, n_runs)
+            for n_runs, stream in zip(sizes, streams, strict=True)
+        ]

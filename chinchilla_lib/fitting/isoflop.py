@@ -82,17 +82,20 @@ def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
     for valley in valleys:
         _check_sizes(table, valley)
     if len(valleys) < 2:
+        column = "flops" if table.flops_budget is None else "flops_budget"
         raise InputError(
-            f"{table.where([], 'flops' if table.flops_budget is None else 'flops_budget')}: all runs belong "
-            f"to one budget, {format_flops(valleys[0].flops)}; an exponent needs two budgets or more"
+            f"{table.where(valleys[0].index, column)}: all runs belong to one budget, "
+            f"{format_flops(valleys[0].flops)}; an exponent needs two budgets or more"
         )
     fits = tuple(_fit_valley(table, valley) for valley in valleys)
     points = tuple(fit.optimum for fit in fits if fit.optimum is not None)
     if len(points) < 2:
-        reasons = "; ".join(f"{format_flops(fit.flops)}: {fit.reason}" for fit in fits if fit.reason)
+        open_ones = [fit for fit in fits if fit.reason is not None]
+        reasons = "; ".join(f"{format_flops(fit.flops)}: {fit.reason}" for fit in open_ones)
+        where = table.where(np.concatenate([fit.index for fit in open_ones]), "loss")
         raise InputError(
-            f"{table.where([], 'loss')}: {len(points)} of {len(fits)} valleys have a minimum inside their "
-            f"sizes and an exponent needs two ({reasons}); add runs on the open side of these valleys"
+            f"{where}: {len(points)} of {len(fits)} valleys have a minimum inside their "
+            f"sizes and an exponent needs two ({reasons}); add runs beyond the edges of these valleys"
         )
     residuals = np.empty(len(table))
     for fit in fits:
@@ -209,7 +212,7 @@ def _strata(fit: FrontierFit) -> list[IntArray]:
     return [valley.index for valley in fit.diagnostics.valleys if valley.reason is None]
 
 
-def _refit(fit: FrontierFit, counts: IntArray) -> tuple[FrontierDraws, list[str]]:
+def _refit(fit: FrontierFit, counts: Sequence[IntArray]) -> tuple[FrontierDraws, list[str]]:
     """Refit resamples of the valleys that the fit rests on.
 
     A resample is unusable if, in any of these valleys, it holds fewer than three distinct sizes, its
@@ -217,15 +220,13 @@ def _refit(fit: FrontierFit, counts: IntArray) -> tuple[FrontierDraws, list[str]
     these that applies is its reason.
     """
     used = [valley for valley in fit.diagnostics.valleys if valley.reason is None]
-    log_n = np.empty((len(counts), len(used)))
-    log_d = np.empty_like(log_n)
-    fault = np.full(len(counts), len(_REASONS))
-    for column, valley in enumerate(used):
+    n_draws = len(counts[0])
+    log_n, log_d = np.empty((n_draws, len(used))), np.empty((n_draws, len(used)))
+    fault = np.full(n_draws, len(_REASONS))
+    for column, (valley, drawn) in enumerate(zip(used, counts, strict=True)):
         known = np.log(fit.table.n_params[valley.index])
         z = (known - valley.center) / valley.half_width
-        parabolas = fit_parabolas(
-            z, _size_numbers(known), fit.table.loss[valley.index], counts[:, valley.index]
-        )
+        parabolas = fit_parabolas(z, _size_numbers(known), fit.table.loss[valley.index], drawn)
         lowest = parabolas.argmin
         faults = [~parabolas.determined, ~parabolas.opens_upward, ~(np.abs(lowest) < 1)]
         fault = np.minimum(fault, np.select(faults, [0, 1, 2], default=len(_REASONS)))

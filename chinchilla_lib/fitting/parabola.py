@@ -59,7 +59,7 @@ def fit_parabolas(z: FloatArray, size: IntArray, loss: FloatArray, counts: IntAr
     z : array of float, shape (n_runs,)
         Logarithm of the size, centred and scaled to -1 .. 1.
     size : array of int, shape (n_runs,)
-        Number of the distinct size that each run has, from 0.
+        Number of the distinct size that each run has, from 0, ascending.
     loss : array of float, shape (n_runs,)
         Nats per token.
     counts : array of int, shape (n_resamples, n_runs)
@@ -76,8 +76,8 @@ def fit_parabolas(z: FloatArray, size: IntArray, loss: FloatArray, counts: IntAr
     weights = counts.astype(np.float64)
     total = weights.sum(axis=1, keepdims=True)
     s1, s2, s3, s4, t0, t1, t2 = ((weights @ features) / total).T
-    present = weights @ np.eye(int(size.max()) + 1)[size]
-    determined = np.count_nonzero(present, axis=1) >= 3
+    firsts = np.flatnonzero(np.diff(size, prepend=-1))
+    determined = np.count_nonzero(np.add.reduceat(counts, firsts, axis=1), axis=1) >= 3
 
     # Moments about the mean of the resample: least squares on 1, u and u^2 by elimination.
     m2 = s2 - s1**2

@@ -116,15 +116,16 @@ def read_cells(path: str | Path) -> "Cells":
 
 def _read_text(path: str | Path, source: str) -> str:
     try:
-        if Path(path).is_dir():
-            raise InputError(f"{source}: this is a folder; give a comma-separated file such as runs.csv")
-        data = Path(path).read_bytes()
+        folder = Path(path).is_dir()
+        data = b"" if folder else Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{source}: there is no such file; give a comma-separated file of runs") from None
     except OSError as error:
         raise InputError(f"{source}: the file cannot be read ({error.strerror or error})") from None
     except ValueError as error:  # a path with a null character
         raise InputError(f"{source}: not the name of a file ({error})") from None
+    if folder:
+        raise InputError(f"{source}: this is a folder; give a comma-separated file such as runs.csv")
     try:
         text = data.decode("utf-8-sig")
         wrong = data.find(b"\0")
@@ -155,7 +156,7 @@ def _check_header(header: Sequence[str], place: str) -> None:
             if separator
             else f"it has {quote(', '.join(header))}"
         )
-        raise InputError(f"{place}, column {missing[0]!r}: the header lacks {' and '.join(missing)}; {found}")
+        raise InputError(f"{place}, column {missing[0]!r}: the header lacks {', '.join(missing)}; {found}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -222,7 +222,7 @@ class SweepTable:
         closest = float(gaps[cuts].min()) if cuts.size else math.log(CLUSTER_GAP)
         if widest >= closest or (len(first) > 1 and len(order) < 2 * len(first)):
             raise InputError(
-                f"{self.where([], 'flops')}: the {len(order)} runs cost {self.flops.min():.3g} to "
+                f"{self.where(order, 'flops')}: the {len(order)} runs cost {self.flops.min():.3g} to "
                 f"{self.flops.max():.3g} FLOPs and do not fall into separate budgets; "
                 "add a column flops_budget, the planned FLOPs, equal for all runs of one valley"
             )
