@@ -1,9 +1,10 @@
 """From rows to the compute-optimal frontier, with its uncertainty. NumPy and SciPy only."""
 
 from chinchilla_lib.fitting.bootstrap import Estimator, bootstrap_fit
+from chinchilla_lib.fitting.diagnostics import OptimumPoint
 from chinchilla_lib.fitting.isoflop import ISOFLOP, fit_isoflop_profiles
 from chinchilla_lib.fitting.power_law import fit_power_law
-from chinchilla_lib.fitting.result import Allocation, FrontierDraws, FrontierFit, OptimumPoint
+from chinchilla_lib.fitting.result import Allocation, FrontierDraws, FrontierFit
 
 __all__ = [
     "ISOFLOP",

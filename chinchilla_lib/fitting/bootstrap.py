@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting.result import BootstrapReport, FrontierDraws, FrontierFit
+from chinchilla_lib.fitting.diagnostics import BootstrapReport
+from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = ["MAX_DRAWS", "Estimator", "bootstrap_fit", "resample_counts"]

@@ -14,15 +14,10 @@ import numpy.typing as npt
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
+from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumPoint, ValleyFit
 from chinchilla_lib.fitting.parabola import fit_parabolas
 from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
-from chinchilla_lib.fitting.result import (
-    Diagnostics,
-    FrontierDraws,
-    FrontierFit,
-    OptimumPoint,
-    ValleyFit,
-)
+from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.sweeps.table import SweepTable, Valley
 
 __all__ = ["ISOFLOP", "fit_isoflop_profiles"]

@@ -1,0 +1,190 @@
+"""What to know before trusting a fit: how each valley was fitted and how the bootstrap went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BootstrapReport", "Diagnostics", "Interval", "OptimumPoint", "ValleyFit"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Interval = tuple[float, float]
+
+_ROUGH_SHARE: Final = 0.1
+_ROUGH_RUNS: Final = 8
+
+
+@dataclass(frozen=True)
+class OptimumPoint:
+    """The compute-optimal model of one budget."""
+
+    flops: float
+    """The budget in FLOPs."""
+    n_params: float
+    """Parameters at the minimum."""
+    n_tokens: float
+    """Training tokens at the minimum."""
+    loss: float
+    """Loss at the minimum, nats per token."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValleyFit:
+    """How one valley was fitted: ``loss = c0 + c1 z + c2 z^2`` with z = (ln N - center) / half_width."""
+
+    flops: float
+    """The budget in FLOPs."""
+    index: IntArray
+    """Positions of its runs in the table."""
+    n_sizes: int
+    """Distinct model sizes."""
+    center: float
+    """Middle of the sampled ln N."""
+    half_width: float
+    """Half the range of the sampled ln N."""
+    coefficients: tuple[float, float, float]
+    """c0, c1, c2 in nats per token."""
+    optimum: OptimumPoint | None
+    """The minimum, or None if the valley is left out."""
+    reason: str | None
+    """Why the valley is left out, or None."""
+    residual_rms: float
+    """Root mean square of loss minus parabola, nats per token."""
+    lowest_run_at_edge: bool
+    """Whether the lowest measured loss belongs to the smallest or the largest size."""
+
+    @property
+    def n_params_range(self) -> Interval:
+        """Smallest and largest sampled size."""
+        low, high = np.exp(self.center + self.half_width * np.array([-1.0, 1.0]))
+        return float(low), float(high)
+
+    @property
+    def window(self) -> Interval | None:
+        """Sampled sizes around the minimum, in decades: log10(N / N_opt) of the smallest and the largest."""
+        if self.optimum is None:
+            return None
+        low, high = np.log10(np.array(self.n_params_range) / self.optimum.n_params)
+        return float(low), float(high)
+
+    @property
+    def curvature(self) -> float:
+        """Second derivative of the loss in ln N, nats per token."""
+        return 2 * self.coefficients[2] / self.half_width**2
+
+    def predict(self, n_params: FloatArray) -> FloatArray:
+        """Loss of the parabola at model sizes, nats per token."""
+        z = (np.log(n_params) - self.center) / self.half_width
+        c0, c1, c2 = self.coefficients
+        return np.asarray(c0 + z * (c1 + z * c2), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "flops": self.flops,
+            "n_runs": len(self.index),
+            "n_sizes": self.n_sizes,
+            "n_params_range": list(self.n_params_range),
+            "status": "used" if self.reason is None else "left out",
+            "reason": self.reason,
+            "window_decades": None if self.window is None else list(self.window),
+            "curvature": self.curvature,
+            "residual_rms": self.residual_rms,
+            "lowest_run_at_edge": self.lowest_run_at_edge,
+        }
+
+
+@dataclass(frozen=True)
+class BootstrapReport:
+    """How the draws came about."""
+
+    n_requested: int
+    """Resamples drawn."""
+    n_usable: int
+    """Resamples that gave a frontier."""
+    unusable: Mapping[str, int]
+    """Number of the others, by reason."""
+    smallest_stratum: int
+    """Runs in the smallest stratum."""
+    seed: int
+    """Seed of the resampling."""
+
+    @property
+    def unusable_share(self) -> float:
+        """Share of resamples that are excluded, 0 to 1."""
+        return 1 - self.n_usable / self.n_requested
+
+    def messages(self) -> tuple[str, ...]:
+        """What makes the intervals doubtful."""
+        if self.problem is not None:
+            return (f"no intervals: {self.problem}",)
+        if self.unusable_share > _ROUGH_SHARE:
+            return (
+                f"{self.unusable_share:.0%} of the resamples are unusable and excluded, so the intervals "
+                f"hold for the others only; valleys of {_ROUGH_RUNS} runs or more are steadier",
+            )
+        return ()
+
+    @property
+    def problem(self) -> str | None:
+        """Why no interval can be read from the draws, or None."""
+        if self.smallest_stratum <= 3:
+            return (
+                f"a valley has {self.smallest_stratum} runs, and every resample that still determines a "
+                "parabola repeats them; add runs to it"
+            )
+        if self.n_usable < 2:
+            return (
+                f"{self.n_usable} of {self.n_requested} resamples are usable; add runs, or ask for more draws"
+            )
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "scheme": "pairs, stratified by budget, percentile intervals",
+            "n_requested": self.n_requested,
+            "n_usable": self.n_usable,
+            "unusable_share": self.unusable_share,
+            "unusable": dict(self.unusable),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What to know before trusting a fit."""
+
+    flops_convention: str
+    """How FLOPs were counted."""
+    budgets_from: Literal["flops_budget", "clustered flops"]
+    """Where the budgets come from."""
+    n_runs_used: int
+    """Runs that the law rests on."""
+    n_runs_left_out: int
+    """Runs of valleys that were left out."""
+    residual_rms: float
+    """Root mean square residual over the runs used, nats per token."""
+    valleys: tuple[ValleyFit, ...]
+    """Every valley, left out ones included."""
+    messages: tuple[str, ...]
+    """Doubts, one sentence each; empty if there are none."""
+    bootstrap: BootstrapReport | None = None
+    """How the draws came about; None without a bootstrap."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "messages": list(self.messages),
+            "parameters_counted": "n_params (embeddings included)",
+            "flops_convention": self.flops_convention,
+            "budgets_from": self.budgets_from,
+            "n_runs_used": self.n_runs_used,
+            "n_runs_left_out": self.n_runs_left_out,
+            "residual_rms": self.residual_rms,
+            "valleys": [valley.to_dict() for valley in self.valleys],
+            "bootstrap": None if self.bootstrap is None else self.bootstrap.to_dict(),
+        }
