@@ -1,0 +1,95 @@
+"""Power laws and the parametric loss: equation 4 against a numerical minimum, identities, refusals."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.laws import ParametricLoss, PowerLaw
+
+PUBLISHED = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+
+laws = st.builds(
+    ParametricLoss,
+    E=st.floats(0, 3),
+    A=st.floats(1, 1e4),
+    B=st.floats(1, 1e4),
+    alpha=st.floats(0.1, 1),
+    beta=st.floats(0.1, 1),
+)
+budgets = st.floats(1e10, 1e26)
+
+
+def test_published_law_at_gophers_budget() -> None:
+    """Exponent of section 3.3, and the 32B that the printed, rounded exponents give at 5.76e23."""
+    assert PUBLISHED.a == pytest.approx(0.4516, abs=5e-5)
+    assert PUBLISHED.b == pytest.approx(0.5484, abs=5e-5)
+    assert PUBLISHED.n_opt(5.76e23) == pytest.approx(32e9, rel=0.02)
+
+
+@given(laws, budgets)
+def test_closed_form_is_the_minimum_along_the_budget(law: ParametricLoss, flops: float) -> None:
+    log_n_opt = math.log(law.n_opt(flops))
+
+    def loss(log_n: float) -> float:
+        n_params = math.exp(log_n)
+        return law.loss(n_params, flops / (6 * n_params)) - law.E
+
+    found = minimize_scalar(loss, bracket=(log_n_opt - 3, log_n_opt + 1), tol=1e-8)
+    assert found.fun == pytest.approx(loss(log_n_opt), rel=1e-9)
+    assert found.x == pytest.approx(log_n_opt, abs=1e-3)
+
+
+@given(laws, budgets)
+def test_frontier_identities(law: ParametricLoss, flops: float) -> None:
+    assert law.a + law.b == pytest.approx(1, rel=1e-12)
+    assert 6 * law.n_opt(flops) * law.d_opt(flops) == pytest.approx(flops, rel=1e-9)
+    assert law.n_opt(flops) == pytest.approx(law.G * (flops / 6) ** law.a, rel=1e-9)
+
+
+def test_power_law_from_its_log_form_and_back() -> None:
+    law = PowerLaw.from_log(math.log(0.3), 0.7)
+    assert law.predict(1e20) == pytest.approx(0.3 * 1e20**0.7, rel=1e-12)
+    x = np.array([1e18, 1e20])
+    np.testing.assert_allclose(law.predict(x), [law.predict(1e18), law.predict(1e20)], rtol=1e-15)
+    assert isinstance(law.predict(1e20), float)
+
+
+def test_loss_broadcasts() -> None:
+    sizes, tokens = np.array([[1e9], [2e9]]), np.array([1e10, 2e10, 3e10])
+    loss = PUBLISHED.loss(sizes, tokens)
+    assert loss.shape == (2, 3)
+    assert loss[1, 2] == PUBLISHED.loss(2e9, 3e10)
+    assert PUBLISHED.loss(1e9, tokens).shape == (3,)
+
+
+@pytest.mark.parametrize("field", ["E", "A", "B", "alpha", "beta"])
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_parametric_loss_refuses(field: str, value: float) -> None:
+    fields = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28} | {field: value}
+    with pytest.raises(InputError, match=f"^{field} must be finite"):
+        ParametricLoss(**fields)
+
+
+@pytest.mark.parametrize("coefficient", [0.0, -1.0, math.nan, math.inf])
+def test_power_law_refuses_its_coefficient(coefficient: float) -> None:
+    with pytest.raises(InputError, match="coefficient must be"):
+        PowerLaw(coefficient=coefficient, exponent=0.5)
+
+
+def test_out_of_range_is_refused_not_infinite() -> None:
+    with pytest.raises(InputError, match="exponent must be finite"):
+        PowerLaw(coefficient=1.0, exponent=math.nan)
+    with pytest.raises(InputError, match="outside the range of a double"):
+        PowerLaw.from_log(-1e4, 100.0)
+    with pytest.raises(InputError, match="leaves a double's range"):
+        PowerLaw(coefficient=1.0, exponent=50.0).predict(1e20)
+    with pytest.raises(InputError, match="leaves a double's range"):
+        ParametricLoss(E=1, A=1e300, B=1, alpha=5, beta=1).loss(1e-9, 1.0)
+    for bad in (0.0, -1.0, math.nan):
+        with pytest.raises(InputError, match="n_params must be finite and above 0"):
+            PUBLISHED.loss(bad, 1e9)
