@@ -3,6 +3,12 @@
 A multiply-accumulate counts as two operations and the backward pass as twice the
 forward pass (Appendix F), so training costs three forward passes. Causal masking is
 not discounted: every query is counted against every key.
+
+``matmul`` is what torch's ``FlopCounterMode`` finds in our models when attention is
+written out. The counter ignores the embedding (a look-up), the softmax, norms,
+activations, rotations, residual sums and the loss; on a CPU also both products of the
+fused attention kernel, for which it has no formula. For fused kernels that it knows, its
+backward pass has one product more, the recomputed attention logits.
 """
 
 import math
@@ -62,32 +68,33 @@ OPERATIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class FlopCount:
     """FLOPs of one forward pass over one sequence, by operation, summed over layers.
 
-    S is the sequence length, V the vocabulary, d the model width, A the attention
-    width, h the number of heads, f the feed-forward width, L the number of layers.
+    T is the sequence length (S in Appendix F), V the vocabulary, d the model width, A
+    the attention width, h the number of heads, f the feed-forward width, L the number
+    of layers.
     """
 
     embedding: int
-    """2 S V d: the embedding as a product with a one-hot matrix. Programs look it up."""
+    """2 T V d: the embedding as a product with a one-hot matrix. Programs look it up."""
     query_key_value: int
-    """L 6 S d A."""
+    """L 6 T d A."""
     attention_logits: int
-    """L 2 S S A: queries against keys."""
+    """L 2 T T A: queries against keys."""
     softmax: int
-    """L 3 h S S; not a matrix product."""
+    """L 3 h T T; not a matrix product."""
     attention_values: int
-    """L 2 S S A: attention weights against values."""
+    """L 2 T T A: attention weights against values."""
     attention_output: int
-    """L 2 S A d."""
+    """L 2 T A d."""
     feed_forward: int
-    """L 4 S d f."""
+    """L 4 T d f."""
     final_logits: int
-    """2 S d V."""
+    """2 T d V."""
     relative_position_projection: int
-    """L 2 S d A in the gopher family, else 0. The paper counts these weights in N but
+    """L 2 T d A in the gopher family, else 0. The paper counts these weights in N but
     lists no FLOPs for them. Counted per sequence; a program may share the projected
     positions within a batch."""
     relative_position_logits: int
-    """L 2 S S A in the gopher family, else 0: queries against projected positions, the
+    """L 2 T T A in the gopher family, else 0: queries against projected positions, the
     second score term of Transformer-XL, which the paper does not list either."""
 
     def under(self, convention: str) -> int:
@@ -118,19 +125,19 @@ def count_forward_flops(shape: TransformerShape) -> FlopCount:
     >>> count_forward_flops(KNOWN_SHAPES["chinchilla"]).feed_forward
     175921860444160
     """
-    s, d, width, n_layers = shape.seq_len, shape.d_model, shape.attention_width, shape.n_layers
+    t, d, width, n_layers = shape.seq_len, shape.d_model, shape.attention_width, shape.n_layers
     relative = n_layers if shape.family == "gopher" else 0
     return FlopCount(
-        embedding=2 * s * shape.vocab_size * d,
-        query_key_value=n_layers * 6 * s * d * width,
-        attention_logits=n_layers * 2 * s * s * width,
-        softmax=n_layers * 3 * shape.n_heads * s * s,
-        attention_values=n_layers * 2 * s * s * width,
-        attention_output=n_layers * 2 * s * width * d,
-        feed_forward=n_layers * 4 * s * d * shape.ffw_size,
-        final_logits=2 * s * d * shape.vocab_size,
-        relative_position_projection=relative * 2 * s * d * width,
-        relative_position_logits=relative * 2 * s * s * width,
+        embedding=2 * t * shape.vocab_size * d,
+        query_key_value=n_layers * 6 * t * d * width,
+        attention_logits=n_layers * 2 * t * t * width,
+        softmax=n_layers * 3 * shape.n_heads * t * t,
+        attention_values=n_layers * 2 * t * t * width,
+        attention_output=n_layers * 2 * t * width * d,
+        feed_forward=n_layers * 4 * t * d * shape.ffw_size,
+        final_logits=2 * t * d * shape.vocab_size,
+        relative_position_projection=relative * 2 * t * d * width,
+        relative_position_logits=relative * 2 * t * t * width,
     )
 
 
@@ -142,8 +149,8 @@ def training_flops_per_token(shape: TransformerShape, convention: str) -> float:
     shape : TransformerShape
     convention : str
         A name of `CONVENTIONS`. In the rope family ``matmul`` equals
-        6 (matrix weights, tied head included) + 12 L T A, where T is the sequence
-        length; the relative positions of the gopher family add 6 L T A.
+        6 (matrix weights, tied head included) + 12 L T A; the relative positions of
+        the gopher family add 6 L T A.
 
     Raises
     ------

@@ -110,7 +110,13 @@ def style() -> Iterator[None]:
         "savefig.transparent": False,
     }
     with matplotlib.rc_context(settings):
-        yield
+        try:
+            yield
+        finally:
+            interactive = matplotlib.is_interactive()
+    # The first figure of a notebook chooses the backend, which makes matplotlib interactive;
+    # leaving the context would undo that, and later figures would not be shown.
+    matplotlib.interactive(interactive)
 
 
 def sequence_colors(n_colors: int) -> list[str]:

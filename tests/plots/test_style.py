@@ -3,6 +3,7 @@
 import itertools
 import sys
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -103,6 +104,17 @@ def test_new_axes_are_an_opaque_card_of_the_books_size() -> None:
     assert to_hex(ax.figure.get_facecolor()) == to_hex(ax.get_facecolor()) == CARD
     assert tuple(ax.figure.get_size_inches()) == FIGURE_SIZE
     assert pyplot.rcParams["axes.facecolor"] == before
+
+
+def test_a_backend_may_turn_interactive_with_the_first_figure() -> None:
+    """As the one of notebooks does; switched back, it would show the first figure only."""
+    assert not matplotlib.is_interactive()
+    try:
+        with style():
+            matplotlib.interactive(True)
+        assert matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(False)
 
 
 def test_a_given_axes_is_kept() -> None:
