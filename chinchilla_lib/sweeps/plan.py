@@ -63,9 +63,9 @@ TIERS: dict[str, Tier] = {
         seq_len=128,
         n_layers=2,
         widths={
-            1e11: (16, 24, 32, 40, 48),
-            2.5e11: (24, 32, 40, 48, 64),
-            6e11: (32, 40, 48, 64, 80),
+            8e10: (16, 20, 24, 32, 40, 48),
+            2e11: (20, 24, 32, 40, 48, 64),
+            5e11: (24, 32, 40, 48, 64, 80),
         },
         eval_sequences=1024,
         batch_factor=0.29,
@@ -142,7 +142,7 @@ class SweepPlan:
 
 
 def rope_shape(d_model: int, *, n_layers: int, vocab_size: int, seq_len: int) -> TransformerShape:
-    """Shape of a given width: heads of about 16 (32 from width 64), feed-forward of four widths.
+    """Shape of a given width: heads of 16 to 24, feed-forward of four widths.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def rope_shape(d_model: int, *, n_layers: int, vocab_size: int, seq_len: int) ->
     """
     if d_model < 8 or d_model % 2:
         raise InputError(f"d_model is {d_model}; give an even width of 8 at least")
-    n_heads = max(1, round(d_model / (16 if d_model < 64 else 32)))
+    n_heads = max(1, d_model // 16)
     while d_model % n_heads or d_model // n_heads % 2:
         n_heads -= 1
     return TransformerShape(

