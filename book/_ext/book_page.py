@@ -17,7 +17,16 @@ def drop_live_code_scripts(app: Sphinx, page: str, template: str, context: dict[
     context["script_files"] = [s for s in context.get("script_files", []) if not is_live_code(s)]
 
 
+def drop_list_role(app: Sphinx, page: str, template: str, context: dict[str, Any], _: object) -> None:
+    """Drop a role from bibliographies whose children do not have the role that it demands."""
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the repairs."""
     app.connect("html-page-context", drop_live_code_scripts, priority=900)
+    app.connect("html-page-context", drop_list_role)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -95,17 +95,16 @@ def build(project: Project) -> None:
     output = project.build / "jupyter-book"
     shutil.rmtree(output, ignore_errors=True)
     log = project.build / "site.log"
-    command = [sys.executable, "-m", "jupyter_book", "build", str(project.source)]
+    command = [str(Path(sys.executable).with_name("jb")), "build", str(project.source)]
     command += ["--path-output", str(output), "-n", "-W", "--keep-going", "-q"]
     with log.open("w") as handle:
         status = subprocess.run(
             command, cwd=project.root, stdout=handle, stderr=subprocess.STDOUT, check=False
         ).returncode
     if status:
-        lines = [line for line in log.read_text().splitlines() if "WARNING" in line or "ERROR" in line]
-        raise BuildError(
-            "\n".join(["the site did not build without warnings:", *lines[:40], f"(the whole log: {log})"])
-        )
+        lines = log.read_text().splitlines()
+        found = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-20:]
+        raise BuildError("\n".join(["the site did not build without warnings:", *found, f"(log: {log})"]))
     shutil.rmtree(project.site, ignore_errors=True)
     (output / "_build" / "html").rename(project.site)
     step.finish(inputs, site_outputs(project), time.monotonic() - started)

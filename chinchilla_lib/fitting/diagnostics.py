@@ -53,8 +53,6 @@ class ValleyFit:
     """Why the valley is left out, or None."""
     residual_rms: float
     """Root mean square of loss minus parabola, nats per token."""
-    lowest_run_at_edge: bool
-    """Whether the lowest measured loss belongs to the smallest or the largest size."""
 
     @property
     def n_params_range(self) -> Interval:
@@ -93,7 +91,6 @@ class ValleyFit:
             "window_decades": None if self.window is None else list(self.window),
             "curvature": self.curvature,
             "residual_rms": self.residual_rms,
-            "lowest_run_at_edge": self.lowest_run_at_edge,
         }
 
 

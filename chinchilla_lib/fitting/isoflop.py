@@ -39,8 +39,9 @@ def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
     The tokens at a minimum are read off the valley: ln D is interpolated on ln N between its sizes. With
     C = 6ND that is exact, and then a + b = 1 and 6 N_opt D_opt = C hold identically.
 
-    A valley whose parabola does not open upward, or has its minimum outside the sampled sizes, is left out
-    of the laws and reported in ``diagnostics.valleys``.
+    A valley is left out of the laws, and reported with its reason in ``diagnostics.valleys``, if its
+    parabola does not open upward or has its minimum outside the sampled sizes, or if its smallest or
+    largest size has the lowest loss (a parabola through a falling curve may still turn up).
 
     Parameters
     ----------
@@ -138,13 +139,16 @@ def _fit_valley(table: SweepTable, valley: Valley) -> ValleyFit:
     parabola = fit_parabolas(z, size, loss, np.ones((1, len(loss)), dtype=np.int64))
     u, slope, bend = float(parabola.center[0]), float(parabola.c1[0]), float(parabola.c2[0])
     lowest = float(parabola.argmin[0])
+    best = int(np.argmin(np.bincount(size, weights=loss) / np.bincount(size)))
     optimum, reason = None, None
     if not parabola.opens_upward[0]:
         reason = "the parabola does not open upward"
     elif not -1 < lowest < 1:
-        side = "below" if lowest <= -1 else "above"
-        edge = format_count(math.exp(log_n[0] if lowest <= -1 else log_n[-1]))
-        reason = f"the minimum lies {side} the sampled sizes, at the edge {edge}"
+        side, edge = ("below", log_n[0]) if lowest <= -1 else ("above", log_n[-1])
+        reason = f"the minimum lies {side} the sampled sizes, beyond the edge {format_count(math.exp(edge))}"
+    elif best in (0, size[-1]):
+        side, edge = ("smallest", log_n[0]) if best == 0 else ("largest", log_n[-1])
+        reason = f"the lowest loss is that of the {side} size, at the edge {format_count(math.exp(edge))}"
     else:
         log_n_opt = center + half_width * lowest
         optimum = OptimumPoint(
@@ -164,7 +168,6 @@ def _fit_valley(table: SweepTable, valley: Valley) -> ValleyFit:
         optimum=optimum,
         reason=reason,
         residual_rms=_rms(residuals),
-        lowest_run_at_edge=bool(size[np.argmin(loss)] in (0, size[-1])),
     )
 
 
@@ -193,11 +196,6 @@ def _messages(fits: Sequence[ValleyFit]) -> tuple[str, ...]:
         for fit in fits
         if fit.reason is not None
     ]
-    messages += [
-        f"the lowest run of the valley at {format_flops(fit.flops)} FLOPs has an outermost size"
-        for fit in fits
-        if fit.reason is None and fit.lowest_run_at_edge
-    ]
     if len(fits) - sum(fit.reason is not None for fit in fits) == 2:
         messages.append("the law rests on two valleys, so nothing tells how well it holds")
     return tuple(messages)
@@ -212,7 +210,8 @@ def _refit(fit: FrontierFit, counts: Sequence[IntArray]) -> tuple[FrontierDraws,
 
     A resample is unusable if, in any of these valleys, it holds fewer than three distinct sizes, its
     parabola does not open upward, or the minimum lies outside the valley's sampled sizes. The first of
-    these that applies is its reason.
+    these that applies is its reason. Which size has the lowest loss is not asked again: a resample may
+    lack the sizes in the middle.
     """
     used = [valley for valley in fit.diagnostics.valleys if valley.reason is None]
     n_draws = len(counts[0])

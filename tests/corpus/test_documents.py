@@ -52,5 +52,5 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
 
 
 def test_an_empty_side_is_refused() -> None:
-    with pytest.raises(InputError, match="1 training and 0 validation|0 training and 1 validation"):
+    with pytest.raises(InputError, match=r"[01] training and [01] validation"):
         split_documents(invented_documents(1), validation_share=0.5)

@@ -28,5 +28,5 @@ def test_stdlib_leaves_tests_out() -> None:
 
 
 def test_an_unknown_corpus_is_refused_with_the_list() -> None:
-    with pytest.raises(InputError, match="'massivetext'.*sotu, stdlib"):
+    with pytest.raises(InputError, match=r"'massivetext'.*sotu, stdlib"):
         find_source("massivetext")

@@ -163,8 +163,10 @@ SIZES = [1e6, 2e6, 4e6, 8e6, 16e6]
 @pytest.mark.parametrize(
     ("loss", "reason"),
     [
-        ([3.0, 3.1, 3.3, 3.6, 4.0], "the minimum lies below the sampled sizes, at the edge 1M"),
-        ([4.0, 3.6, 3.3, 3.1, 3.0], "the minimum lies above the sampled sizes, at the edge 16M"),
+        ([3.0, 3.1, 3.3, 3.6, 4.0], "the minimum lies below the sampled sizes, beyond the edge 1M"),
+        ([4.0, 3.6, 3.3, 3.1, 3.0], "the minimum lies above the sampled sizes, beyond the edge 16M"),
+        ([4.0, 3.4, 3.1, 3.03, 3.0], "the lowest loss is that of the largest size, at the edge 16M"),
+        ([3.0, 3.03, 3.1, 3.4, 4.0], "the lowest loss is that of the smallest size, at the edge 1M"),
         ([3.0, 3.2, 3.3, 3.2, 3.0], "the parabola does not open upward"),
         ([3.0, 3.0, 3.0, 3.0, 3.0], "the parabola does not open upward"),
     ],
@@ -184,13 +186,6 @@ def test_a_valley_without_a_minimum_inside_is_reported_and_left_out(loss: list[f
     assert reason in str(fit)
     with pytest.raises(InputError, match="1 of 2 valleys have a minimum inside"):
         fit_isoflop_profiles(SweepTable.from_records([*good[:5], *bad]))
-
-
-def test_a_lowest_run_of_outermost_size_is_mentioned() -> None:
-    rows = [*valley_of(SIZES, [2.99, 3.1, 3.0, 3.1, 3.4], 1e15), *valley_of(SIZES, BOWL, 4e15)]
-    fit = fit_isoflop_profiles(SweepTable.from_records(rows))
-    assert [valley.lowest_run_at_edge for valley in fit.diagnostics.valleys] == [True, False]
-    assert any("outermost size" in message for message in fit.diagnostics.messages)
 
 
 def test_residuals_are_loss_minus_parabola() -> None:

@@ -15,7 +15,7 @@ def test_the_schedule_rises_then_falls_to_its_end(n_steps: int, share: float, fi
     assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
     assert rates[-1] == pytest.approx(final if n_steps - warmup > 1 else 1.0, abs=1e-12)
     assert max(rates) == pytest.approx(1.0) if n_steps > warmup + 1 else True
-    assert 0 < rates[0]
+    assert rates[0] > 0
     assert all(0 <= rate <= 1 + 1e-12 for rate in rates)
 
 
