@@ -116,7 +116,7 @@ def test_the_order_of_rows_does_not_matter(order: list[int]) -> None:
             NOISY.n_params[index],
             NOISY.n_tokens[index],
             NOISY.loss[index],
-            BASE.table.flops_budget[index],  # type: ignore[index]
+            BASE.table.flops_budget[index],
             strict=True,
         )
     )
