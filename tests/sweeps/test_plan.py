@@ -1,0 +1,105 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chinchilla_lib.architecture import count_params
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.sweeps.plan import (
+    TIERS,
+    SweepPlan,
+    batch_size_rule,
+    learning_rate_rule,
+    plan_isoflop_sweep,
+    rope_shape,
+)
+
+CI = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef")
+
+
+def test_every_run_spends_its_budget_to_within_half_a_step() -> None:
+    for config in CI.configs:
+        per_step = config.flops / config.n_steps
+        assert abs(config.flops - config.flops_budget) <= 0.5001 * per_step
+
+
+def test_the_ci_tier_is_an_isoflop_design() -> None:
+    budgets = sorted({config.flops_budget for config in CI.configs})
+    assert len(budgets) == 3
+    for budget in budgets:
+        valley = [config for config in CI.configs if config.flops_budget == budget]
+        assert len(valley) >= 5
+        sizes = [count_params(config.shape).total for config in valley]
+        assert sizes == sorted(set(sizes))
+        assert {config.shape.n_layers for config in valley} == {2}
+    assert len({config.eval_sequences for config in CI.configs}) == 1  # one held-out set: losses are paired
+
+
+def test_batches_are_whole_and_runs_have_steps_enough() -> None:
+    assert all(config.n_steps >= 400 for config in CI.configs)
+    assert all(config.warmup_steps == max(1, round(0.05 * config.n_steps)) for config in CI.configs)
+
+
+def test_json_is_lossless_and_keeps_the_identity() -> None:
+    again = SweepPlan.from_dict(json.loads(json.dumps(CI.to_dict())))
+    assert again == CI
+    assert again.identity == CI.identity
+    assert plan_isoflop_sweep(TIERS["ci"], corpus="other").identity != CI.identity
+    assert plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef", seeds=[1]).identity != CI.identity
+
+
+def test_the_price_adds_up() -> None:
+    assert CI.flops == pytest.approx(sum(config.flops_budget for config in CI.configs), rel=0.01)
+    assert CI.n_tokens == sum(config.n_tokens for config in CI.configs)
+    longest = max(config.n_tokens for config in CI.configs)
+    assert CI.epochs(longest) == 1
+    assert CI.epochs(2 * longest) == 0.5
+
+
+def test_seeds_repeat_each_run() -> None:
+    twice = plan_isoflop_sweep(TIERS["ci"], corpus="c", seeds=[3, 4])
+    assert len(twice.configs) == 2 * len(CI.configs)
+    assert [config.seed for config in twice.configs[:4]] == [3, 4, 3, 4]
+
+
+@given(st.integers(4, 300).map(lambda n: 2 * n))
+def test_heads_fill_the_width_and_are_even(d_model: int) -> None:
+    shape = rope_shape(d_model, n_layers=2, vocab_size=512, seq_len=128)
+    assert shape.attention_width == d_model
+    assert shape.kv_size % 2 == 0
+    assert shape.ffw_size == 4 * d_model
+
+
+@pytest.mark.parametrize("d_model", [0, 6, 33])
+def test_a_width_without_heads_is_refused(d_model: int) -> None:
+    with pytest.raises(InputError, match=f"d_model is {d_model}"):
+        rope_shape(d_model, n_layers=2, vocab_size=512, seq_len=128)
+
+
+def test_the_rules_scale_as_stated() -> None:
+    # Steps of one window, so that rounding does not hide the exponent.
+    assert batch_size_rule(2e9, seq_len=1, factor=0.29) / batch_size_rule(1e9, seq_len=1, factor=0.29) == (
+        pytest.approx(2**0.571, rel=1e-3)
+    )
+    assert batch_size_rule(10, seq_len=128, factor=0.29) == 1
+    rate = learning_rate_rule(46e6, 32768, maximum=1.0)
+    assert rate == pytest.approx(2e-3)
+    assert learning_rate_rule(46e6 / 4, 32768 * 4, maximum=1.0) == pytest.approx(4 * rate)
+    assert learning_rate_rule(1, 32768, maximum=0.02) == 0.02
+
+
+def test_a_budget_too_small_for_the_width_is_refused() -> None:
+    tier = replace(TIERS["ci"], widths={1e9: (256,)})
+    with pytest.raises(InputError, match="buys 1 steps of width 256"):
+        plan_isoflop_sweep(tier, corpus="c")
+
+
+def test_an_empty_plan_and_a_repeated_run_are_refused() -> None:
+    with pytest.raises(InputError, match="no runs"):
+        plan_isoflop_sweep(replace(TIERS["ci"], widths={}), corpus="c")
+    with pytest.raises(InputError, match="twice"):
+        plan_isoflop_sweep(replace(TIERS["ci"], widths={1e11: (16, 16)}), corpus="c")
+    with pytest.raises(InputError, match="not the plan"):
+        SweepPlan.from_dict({"name": "x"})
