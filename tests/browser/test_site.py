@@ -1,0 +1,127 @@
+"""The built site in a real browser: every page, light and dark, on a desk and on a phone."""
+
+import itertools
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from book._tools.project import Project
+from book._tools.serve import make_server
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*Project(ROOT).pages(), "search"]
+WIDTHS = {"desk": 1280, "phone": 390}
+SCHEMES = ("light", "dark")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CHECKS = {  # JavaScript that gives nothing when all is well
+    "images without alt text": "[...document.images].filter(i => !i.alt.trim()).map(i => i.src)",
+    "pixels wider than the window": (
+        "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)"
+    ),
+    "mathematics not rendered": (
+        "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))"
+        ".map(e => e.textContent)"
+    ),
+    "mathematics with errors": "document.querySelectorAll('mjx-merror').length",
+}
+MATH_PAGES = {"book/notation", "book/deviations"}
+
+pytestmark = [
+    pytest.mark.book,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian, Ubuntu: sudo apt install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def base(site: Path) -> Iterator[str]:
+    """Address of the site, served on this machine."""
+    server = make_server(site, port=0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A reader without history, settings or animations."""
+    context = browser.new_context(reduced_motion="reduce", color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(name: str, base: str, context: BrowserContext, project: Project) -> None:
+    foreign: list[str] = []
+    problems: list[str] = []
+
+    def block(route: Route) -> None:
+        foreign.append(route.request.url)
+        route.abort()
+
+    page = context.new_page()
+    page.route(lambda url: urlsplit(url).hostname != "127.0.0.1", block)
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("response", lambda r: problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.goto(f"{base}{name}.html", wait_until="networkidle")
+    if page.evaluate("typeof MathJax !== 'undefined'"):
+        page.evaluate("MathJax.startup.promise.then(() => true)")
+
+    for scheme, (device, width) in itertools.product(SCHEMES, WIDTHS.items()):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=scheme)
+        page.wait_for_timeout(500)  # the theme's own script reacts to a new width after 300 ms
+        shot = f"{name.replace('/', '-')}-{device}-{scheme}.png"
+        page.screenshot(path=project.build / "screenshots" / shot, full_page=True)
+        problems += [f"{device}, {scheme}: {problem}" for problem in looks_wrong(page)]
+
+    assert foreign == [], "requests to other hosts"
+    assert problems == [], "\n".join(problems)
+    if name in MATH_PAGES:
+        assert page.locator("mjx-container").count() > 0
+
+
+def looks_wrong(page: Page) -> list[str]:
+    """What is wrong with a page as it stands."""
+    problems = [f"{what}: {found}" for what, script in CHECKS.items() if (found := page.evaluate(script))]
+    for violation in Axe().run(page, options={"preload": False}).response["violations"]:
+        if violation["impact"] in {"serious", "critical"}:
+            nodes = [node["html"][:150] for node in violation["nodes"][:3]]
+            problems.append(f"axe, {violation['id']}: {violation['help']}: {nodes}")
+    return problems
+
+
+def test_first_address_leads_to_the_front_page(base: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(base)
+    page.wait_for_url("**/book/intro.html")
+    assert "Executable Chinchilla" in page.title()
+    page.close()

@@ -1,0 +1,40 @@
+"""Fixtures that train, execute and build through the tools of `make book`, so that the work is done once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from book._tools.__main__ import make_book, make_notebooks
+from book._tools.project import Project
+
+
+@pytest.fixture(scope="session")
+def project() -> Project:
+    """This checkout."""
+    return Project(Path(__file__).resolve().parents[1])
+
+
+@contextmanager
+def shown_progress(config: pytest.Config) -> Iterator[None]:
+    """Let the minutes of a cold build be seen."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        yield
+
+
+@pytest.fixture(scope="session")
+def executed(project: Project, pytestconfig: pytest.Config) -> Path:
+    """Folder of the executed notebooks."""
+    with shown_progress(pytestconfig):
+        make_notebooks(project)
+    return project.executed
+
+
+@pytest.fixture(scope="session")
+def site(project: Project, executed: Path, pytestconfig: pytest.Config) -> Path:
+    """Folder of the built site."""
+    with shown_progress(pytestconfig):
+        make_book(project)
+    return project.site
