@@ -1,0 +1,141 @@
+"""What a notebook needs of its surroundings: parameters that are checked, and a line on provenance."""
+
+import ast
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any, Final
+
+from chinchilla_lib.errors import InputError
+
+__all__ = ["check_parameters", "describe_environment"]
+
+INJECTED: Final = "# Parameters"
+"""First line of the cell that papermill inserts after the notebook's own parameters."""
+
+
+def check_parameters() -> None:
+    """Refuse parameters passed by papermill that the notebook does not have.
+
+    Papermill writes the values it is given into a cell after the notebook's `parameters` cell
+    and runs it whatever the names: with a misspelt one the notebook would run on its default.
+    Call this in the next cell. Where nothing was passed (in JupyterLab, on Colab, outside
+    IPython) it does nothing.
+
+    Raises
+    ------
+    InputError
+        If a passed name is not assigned in the `parameters` cell, or its value is of another
+        type than the default there. An integer may stand for a float; a default of None allows
+        any type.
+
+    Examples
+    --------
+    >>> check_parameters()
+    """
+    shell = _running_shell()
+    if shell is None:
+        return
+    cells: Sequence[str] = shell.user_ns.get("In", [])
+    for position in range(len(cells) - 1, 1, -1):
+        if cells[position].startswith(INJECTED):
+            compare_parameters(cells[position - 1], cells[position])
+            return
+
+
+def compare_parameters(declared_cell: str, passed_cell: str) -> None:
+    """Hold the source of papermill's cell against the source of the `parameters` cell.
+
+    Parameters
+    ----------
+    declared_cell, passed_cell : str
+        Python source in which names are assigned.
+
+    Raises
+    ------
+    InputError
+        As for `check_parameters`.
+
+    Examples
+    --------
+    >>> compare_parameters("n_layers = 2", "n_layers = 4")
+    >>> compare_parameters("n_layers = 2", "n_layer = 4")
+    Traceback (most recent call last):
+    ...
+    chinchilla_lib.errors.InputError: parameter 'n_layer': this notebook has none; it has: n_layers
+    """
+    declared, passed = _assignments(declared_cell), _assignments(passed_cell)
+    for name, value in passed.items():
+        if name not in declared:
+            raise InputError(
+                f"parameter {name!r}: this notebook has none; it has: {', '.join(declared) or 'none'}"
+            )
+        default = declared[name]
+        if default is _NOT_LITERAL or value is _NOT_LITERAL or _may_stand_for(value, default):
+            continue
+        raise InputError(
+            f"parameter {name!r}: {value!r} is of type {type(value).__name__}; the notebook takes "
+            f"{type(default).__name__}, such as its default {default!r}"
+        )
+
+
+def describe_environment(packages: Sequence[str] = ("numpy", "scipy", "torch")) -> str:
+    """One line on the library, Python and the packages that a result depends on.
+
+    Parameters
+    ----------
+    packages : sequence of str
+        Distributions to name besides this one; those that are not installed are left out.
+
+    Returns
+    -------
+    str
+        For example ``chinchilla-lib 0.1.0, Python 3.11.7, numpy 2.4.6, Linux x86_64``.
+    """
+    versions = [f"Python {platform.python_version()}"]
+    for name in ("chinchilla-lib", *packages):
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join([*versions, f"{platform.system()} {platform.machine()}"])
+
+
+_NOT_LITERAL: Final = object()
+
+
+def _running_shell() -> Any:
+    """IPython's shell, if this code runs in one; IPython is not imported for the purpose."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def _assignments(source: str) -> Mapping[str, object]:
+    """Names that a cell assigns at its top level, with their values where these are literals."""
+    found: dict[str, object] = {}
+    for node in ast.parse(source).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets = [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and isinstance(node, ast.Assign | ast.AnnAssign):
+                found[target.id] = _literal(node.value)
+    return found
+
+
+def _literal(node: ast.expr | None) -> object:
+    """The value of a literal; a marker for any other expression."""
+    try:
+        return ast.literal_eval(node) if node is not None else _NOT_LITERAL
+    except ValueError:
+        return _NOT_LITERAL
+
+
+def _may_stand_for(value: object, default: object) -> bool:
+    """Whether a value has the type that a default asks for."""
+    if default is None or type(value) is type(default):
+        return True
+    if isinstance(default, float):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(default, list | tuple) and isinstance(value, list | tuple)
