@@ -21,6 +21,7 @@ from book._tools import sweep
 from book._tools.project import BuildError, Project, digest, digest_code, duration, elapsed, files_under, say
 
 DEFAULT_SECONDS = 40.0
+ADDED_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -81,7 +82,7 @@ def execute(
     """
     check_names(notebook, parameters or {})
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="chinchilla-book-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="notebook-") as scratch:
         partial = Path(scratch) / notebook.name
         command = [sys.executable, "-m", "papermill", str(notebook), str(partial)]
         command += ["--kernel", "python3", "--no-progress-bar", "--log-level", "ERROR"]
@@ -131,13 +132,15 @@ def drop_run_details(document: nbformat.NotebookNode) -> None:
 def explain_failure(notebook: Path, partial: Path, stderr: str) -> str:
     """Which cell failed, with its first line and the end of its traceback."""
     if partial.exists():
-        for number, cell in enumerate(nbformat.read(partial, as_version=4).cells):
+        cells = nbformat.read(partial, as_version=4).cells
+        own = [cell for cell in cells if not ADDED_TAGS & set(cell.metadata.get("tags", []))]
+        for number, cell in enumerate(own, start=1):
             for output in cell.get("outputs", []):
                 if output.output_type == "error":
                     trace = ANSI.sub("", "\n".join(output.traceback)).splitlines()[-15:]
                     return "\n".join(
                         [
-                            f"{notebook.name}, cell {number}: {output.ename}: {output.evalue}",
+                            f"{notebook.name}, cell {number} of {len(own)}: {output.ename}: {output.evalue}",
                             *(f"    | {line}" for line in cell.source.splitlines()[:5]),
                             *(f"    {line}" for line in trace),
                         ]
