@@ -5,18 +5,20 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
 from chinchilla_lib.training.batches import choose_heldout, training_batches
+from chinchilla_lib.training.handwritten import HandwrittenGradients
 from chinchilla_lib.training.heldout import measure_heldout
 from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.optimizer import FlatAdamW
 from chinchilla_lib.training.schedule import cosine_schedule
 
 __all__ = ["CURVE_POINTS", "TrainingDivergedError", "TrainingStep", "find_device", "thin_curve", "train_run"]
@@ -128,14 +130,11 @@ class TrainingStep:
         self.config = config
         self.device = device
         self.model = Transformer(config.shape, seed=config.seed).to(device)
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        gains = [p for p in self.model.parameters() if p.ndim == 1]
-        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": gains, "weight_decay": 0.0}]
-        self._optimiser = torch.optim.AdamW(
-            groups,
-            betas=(config.beta1, config.beta2),
-            weight_decay=config.weight_decay,
-            fused=True,
+        self._optimiser = FlatAdamW(
+            self.model, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
+        )
+        self._by_hand = (
+            HandwrittenGradients(self.model, config.batch_size_sequences) if device.type == "cpu" else None
         )
 
     def __call__(self, step: int, batch: npt.NDArray[np.int64]) -> float:
@@ -160,15 +159,21 @@ class TrainingStep:
             warmup_steps=config.warmup_steps,
             final_fraction=config.final_learning_rate_fraction,
         )
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
         tokens = torch.from_numpy(batch).to(self.device)
-        loss = self.model.loss(tokens[:, :-1], tokens[:, 1:])
+        loss = self._fill_gradients(tokens[:, :-1], tokens[:, 1:])
+        self._optimiser.step(rate, max_norm=config.grad_clip)
+        return float(loss)
+
+    def _fill_gradients(self, tokens: Tensor, targets: Tensor) -> float | Tensor:
+        """By hand on the CPU; by autograd elsewhere and where the former meets too large a number."""
+        if self._by_hand is not None:
+            by_hand = self._by_hand(tokens, targets)
+            if math.isfinite(by_hand):
+                return by_hand
         self._optimiser.zero_grad()
+        loss = self.model.loss(tokens, targets)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
-        self._optimiser.step()
-        return loss.item()
+        return loss.detach()
 
 
 def thin_curve(losses: npt.NDArray[np.float64], n_points: int = CURVE_POINTS) -> LossCurve:

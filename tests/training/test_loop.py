@@ -11,7 +11,18 @@ from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.plan import rope_shape
-from chinchilla_lib.training.loop import CURVE_POINTS, TrainingDivergedError, thin_curve, train_run
+from chinchilla_lib.training.batches import training_batches
+from chinchilla_lib.training.handwritten import HandwrittenGradients
+from chinchilla_lib.training.loop import (
+    CURVE_POINTS,
+    TrainingDivergedError,
+    TrainingStep,
+    thin_curve,
+    train_run,
+)
+from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.optimizer import FlatAdamW
+from chinchilla_lib.training.schedule import cosine_schedule
 
 CPU = torch.device("cpu")
 
@@ -47,17 +58,66 @@ def test_training_learns_and_repeats_itself_bit_for_bit(shards: Shards) -> None:
 
 def test_the_learning_rate_follows_the_schedule(shards: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    step = torch.optim.AdamW.step
+    step = FlatAdamW.step
 
-    def spy(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        rates.append(self.param_groups[0]["lr"])
-        assert self.param_groups[1]["weight_decay"] == 0
-        return step(self, *args, **kwargs)
+    def spy(self: FlatAdamW, learning_rate: float, *, max_norm: float) -> None:
+        rates.append(learning_rate)
+        step(self, learning_rate, max_norm=max_norm)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+    monkeypatch.setattr(FlatAdamW, "step", spy)
     train_run(make_config(shards, n_steps=20), shards, device=CPU)
     assert max(rates) == rates[3] == 0.01
     assert rates[-1] == pytest.approx(0.001)
+
+
+def _train_by_autograd(config: RunConfig, batches: list[np.ndarray]) -> tuple[list[float], Transformer]:
+    """The recipe with nothing of ours but the model, the schedule and the batches."""
+    model = Transformer(config.shape, seed=config.seed)
+    gains = [p for p in model.parameters() if p.ndim == 1]
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": gains, "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, betas=(config.beta1, config.beta2))
+    losses = []
+    for i, batch in enumerate(batches):
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * cosine_schedule(
+                i, n_steps=config.n_steps, warmup_steps=config.warmup_steps,
+                final_fraction=config.final_learning_rate_fraction,
+            )  # fmt: skip
+        tokens = torch.from_numpy(batch)
+        loss = model.loss(tokens[:, :-1], tokens[:, 1:])
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
+        optimiser.step()
+        losses.append(loss.item())
+    return losses, model
+
+
+# A weight of zero gradient moves by the sign of a rounding error times the rate: 1e-4 of loss is ample.
+def test_twenty_steps_on_the_cpu_are_those_of_autograd(shards: Shards) -> None:
+    config = make_config(shards, n_steps=20)
+    batches = list(training_batches(shards.train, seq_len=32, batch_size_sequences=8, n_steps=20, seed=0))
+    expected, model = _train_by_autograd(config, batches)
+    step = TrainingStep(config, CPU)
+    assert [step(i, batch) for i, batch in enumerate(batches)] == pytest.approx(expected, abs=1e-4)
+    for ours, theirs in zip(step.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-3)
+
+
+def test_a_step_too_steep_for_plain_exponentials_is_left_to_autograd(shards: Shards) -> None:
+    step = TrainingStep(make_config(shards), CPU)
+    with torch.no_grad():
+        step.model.blocks[0].qkv.weight.mul_(100)  # scores of some 10 000
+    (batch,) = training_batches(shards.train, seq_len=32, batch_size_sequences=8, n_steps=1, seed=0)
+    tokens, targets = torch.from_numpy(batch[:, :-1]), torch.from_numpy(batch[:, 1:])
+    assert not math.isfinite(HandwrittenGradients(step.model, 8)(tokens, targets))
+    expected = torch.autograd.grad(step.model.loss(tokens, targets), list(step.model.parameters()))
+    assert float(step._fill_gradients(tokens, targets)) == step.model.loss(tokens, targets).item()
+    for p, gradient in zip(step.model.parameters(), expected, strict=True):
+        torch.testing.assert_close(p.grad, gradient)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(shards: Shards) -> None:
