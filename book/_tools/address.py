@@ -30,17 +30,26 @@ if "google.colab" in sys.modules:
     if importlib.util.find_spec("chinchilla_lib") is None:
         # Colab's own builds stay: pip may add packages, but not change these.
         builds = {{"torch", "numpy", "scipy", "pandas", "matplotlib"}}
-        kept = [d for d in importlib.metadata.distributions() if d.name in builds]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-            constraints.writelines(f"{{d.name}}=={{d.version}}\\n" for d in kept)
-            constraints.flush()
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", constraints.name]
+        kept = [
+            f"{{d.name}}=={{d.version}}\\n"
+            for d in importlib.metadata.distributions()
+            if d.name in builds
+        ]
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.writelines(kept)
+            file.flush()
+            pip = [sys.executable, "-m", "pip", "install", "--quiet"]
             library = "chinchilla-lib[plots,train] @ git+{url}@{branch}"
-            result = subprocess.run([*pip, library], capture_output=True, text=True)
+            result = subprocess.run(
+                [*pip, "--constraint", file.name, library],
+                capture_output=True,
+                text=True,
+            )
         if result.returncode:
             raise RuntimeError(
-                "chinchilla-lib could not be installed. Check the connection, then run this cell again; "
-                "if it fails again, choose Runtime > Disconnect and delete runtime first. pip said:\\n"
+                "chinchilla-lib could not be installed. Check the connection, "
+                "then run this cell again; if it fails again, choose Runtime > "
+                "Disconnect and delete runtime first. pip said:\\n"
                 + result.stderr[-2000:]
             )
         importlib.invalidate_caches()"""

@@ -1,5 +1,6 @@
 """What every estimator returns: the fitted frontier and its uncertainty."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -212,7 +213,10 @@ class FrontierFit:
         ]
         if (report := self.diagnostics.bootstrap) is not None:
             lines.append(f"  {report.n_usable} of {report.n_requested} resamples usable, seed {report.seed}")
-        lines += [f"  note: {message}" for message in self.diagnostics.messages]
+        lines += [
+            textwrap.fill(f"note: {message}", 76, initial_indent="  ", subsequent_indent="    ")
+            for message in self.diagnostics.messages
+        ]
         return "\n".join(lines)
 
 
