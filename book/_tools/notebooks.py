@@ -22,6 +22,7 @@ from book._tools.project import BuildError, Project, digest, digest_code, durati
 
 DEFAULT_SECONDS = 40.0
 ADDED_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
+WORKSPACE = "chinchilla-work"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -31,7 +32,7 @@ def inputs_of(project: Project, name: str) -> str:
     code = digest_code(path for path in files if path.suffix == ".py")
     data = digest(path for path in files if path.suffix != ".py")
     fixed = [notebook_path(project, name), project.root / "constraints.txt", *sweep.tables(project)]
-    return digest(fixed, code, data, sys.version)
+    return digest(fixed, code, data, digest_code([Path(__file__)]), sys.version)
 
 
 def notebook_path(project: Project, name: str) -> Path:
@@ -77,8 +78,9 @@ def execute(
 ) -> None:
     """Execute one notebook with papermill and move the result into place when it succeeds.
 
-    The kernel is the Python that runs this, whatever kernels are registered on the machine, and
-    it starts in an empty folder: a notebook reads the library and the workspace, nothing else.
+    The kernel is the Python that runs this, whatever kernels are registered on the machine. Its
+    folder holds the workspace and nothing else, under the name it has for a reader by default, so
+    that a notebook needs no clone and prints no path of this machine.
     """
     check_names(notebook, parameters or {})
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,10 +88,13 @@ def execute(
         partial = Path(scratch) / notebook.name
         command = [sys.executable, "-m", "papermill", str(notebook), str(partial)]
         command += ["--kernel", "python3", "--no-progress-bar", "--log-level", "ERROR"]
-        command += ["--cwd", str(empty_folder(scratch, "cwd"))]
+        folder = empty_folder(scratch, "cwd")
+        project.work.mkdir(parents=True, exist_ok=True)
+        (folder / WORKSPACE).symlink_to(project.work.resolve())
+        command += ["--cwd", str(folder)]
         if parameters:
             command += ["--parameters_yaml", yaml.safe_dump(dict(parameters))]
-        environment = kernel_environment(project, Path(scratch))
+        environment = kernel_environment(Path(scratch))
         answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if answer.returncode:
             raise BuildError(explain_failure(notebook, partial, answer.stderr))
@@ -107,7 +112,7 @@ def empty_folder(*parts: str) -> Path:
     return folder
 
 
-def kernel_environment(project: Project, scratch: Path) -> dict[str, str]:
+def kernel_environment(scratch: Path) -> dict[str, str]:
     """Environment variables under which "python3" is this Python and the reader's settings are out."""
     kernel = empty_folder(str(scratch), "jupyter", "kernels", "python3")
     start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -117,7 +122,7 @@ def kernel_environment(project: Project, scratch: Path) -> dict[str, str]:
         **os.environ,
         "JUPYTER_PATH": str(scratch / "jupyter"),
         "IPYTHONDIR": str(empty_folder(str(scratch), "ipython")),
-        "CHINCHILLA_WORK": str(project.work),
+        "CHINCHILLA_WORK": WORKSPACE,
     }
 
 

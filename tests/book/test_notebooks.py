@@ -66,6 +66,7 @@ def test_executed_notebook_ran_clean_and_describes_its_figures(name: str, execut
                 alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
                 assert len(alt) > 20, f"{where}: a figure without alternative text"
     assert "papermill" not in document.metadata
+    assert str(PROJECT.root) not in nbformat.writes(document), "a path of the machine that built the book"
 
 
 @pytest.mark.book
@@ -86,14 +87,15 @@ def write(folder: Path, *cells: str) -> Path:
     return path
 
 
-def test_kernel_is_this_python_in_an_empty_folder_with_the_workspace(tmp_path: Path) -> None:
-    facts = "[sys.executable, os.listdir(), os.environ['CHINCHILLA_WORK'], n]"
+def test_kernel_is_this_python_in_a_folder_with_the_workspace_only(tmp_path: Path) -> None:
+    (tmp_path / "_build" / "work" / "sweeps").mkdir(parents=True)
+    facts = "[sys.executable, os.listdir(), os.listdir(os.environ['CHINCHILLA_WORK']), n]"
     code = f"import json, os, sys\nprint(json.dumps({facts}))"
     target = tmp_path / "done" / "example.ipynb"
     notebooks.execute(Project(tmp_path), write(tmp_path, "n = 1", code), target, {"n": 7})
     cells = nbformat.read(target, as_version=4).cells
     answer = json.loads(cells[-1].outputs[0].text)
-    assert answer == [sys.executable, [], str(tmp_path / "_build" / "work"), 7]
+    assert answer == [sys.executable, ["chinchilla-work"], ["sweeps"], 7]
 
 
 def test_failing_cell_is_shown_and_leaves_no_notebook_behind(tmp_path: Path) -> None:

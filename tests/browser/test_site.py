@@ -39,6 +39,7 @@ CHECKS = {  # JavaScript that gives nothing when all is well
     ),
     "mathematics with errors": "document.querySelectorAll('mjx-merror').length",
 }
+AXE_RUNS = {("light", "desk"), ("dark", "phone")}  # both palettes and both layouts; axe is slow on long pages
 MATH_PAGES = {"book/notation", "book/deviations"}
 
 pytestmark = [
@@ -101,7 +102,10 @@ def test_page(name: str, base: str, context: BrowserContext, project: Project) -
         page.wait_for_timeout(500)  # the theme's own script reacts to a new width after 300 ms
         shot = f"{name.replace('/', '-')}-{device}-{scheme}.png"
         page.screenshot(path=project.build / "screenshots" / shot, full_page=True)
-        problems += [f"{device}, {scheme}: {problem}" for problem in looks_wrong(page)]
+        found = looks_wrong(page)
+        if (scheme, device) in AXE_RUNS:
+            found += violations(page)
+        problems += [f"{device}, {scheme}: {problem}" for problem in found]
 
     assert foreign == [], "requests to other hosts"
     assert problems == [], "\n".join(problems)
@@ -111,7 +115,12 @@ def test_page(name: str, base: str, context: BrowserContext, project: Project) -
 
 def looks_wrong(page: Page) -> list[str]:
     """What is wrong with a page as it stands."""
-    problems = [f"{what}: {found}" for what, script in CHECKS.items() if (found := page.evaluate(script))]
+    return [f"{what}: {found}" for what, script in CHECKS.items() if (found := page.evaluate(script))]
+
+
+def violations(page: Page) -> list[str]:
+    """Serious and critical findings of axe."""
+    problems = []
     for violation in Axe().run(page, options={"preload": False}).response["violations"]:
         if violation["impact"] in {"serious", "critical"}:
             nodes = [node["html"][:150] for node in violation["nodes"][:3]]
