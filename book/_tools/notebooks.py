@@ -28,7 +28,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 def inputs_of(project: Project, name: str) -> str:
     """Hash of what an executed notebook depends on: itself, the library, the sweep, the packages."""
-    files = files_under(project.library)
+    files = files_under(project.package)
     code = digest_code(path for path in files if path.suffix == ".py")
     data = digest(path for path in files if path.suffix != ".py")
     fixed = [notebook_path(project, name), project.root / "constraints.txt", *sweep.tables(project)]

@@ -74,7 +74,7 @@ def site_inputs(project: Project) -> str:
     """Hash of what the site is built from; the API page reads the library's docstrings."""
     staged = files_under(project.source)
     names = [path.relative_to(project.source).as_posix() for path in staged]
-    library = [path for path in files_under(project.library) if path.suffix == ".py"]
+    library = [path for path in files_under(project.package) if path.suffix == ".py"]
     return digest([*staged, *library, project.root / "constraints.txt"], *names)
 
 

@@ -32,7 +32,7 @@ class Project:
     root: Path
 
     @property
-    def library(self) -> Path:
+    def package(self) -> Path:
         """Sources of the library."""
         return self.root / "chinchilla_lib"
 

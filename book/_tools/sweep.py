@@ -21,9 +21,9 @@ DEFAULT_SECONDS = 150.0
 
 def sources(project: Project) -> list[Path]:
     """Library files that a trained sweep depends on."""
-    package = project.library.name
-    files = module_files(project.library)
-    names = closure(import_graph(project.library), {f"{package}.{root}" for root in ROOTS})
+    package = project.package.name
+    files = module_files(project.package)
+    names = closure(import_graph(project.package), {f"{package}.{root}" for root in ROOTS})
     return [files[name] for name in sorted(names)]
 
 

@@ -52,7 +52,7 @@ def test_sites_own_address_is_derived(checkout: Project) -> None:
 
 def test_every_public_module_has_its_place_on_the_library_pages(project: Project) -> None:
     text = "".join(path.read_text() for path in (project.root / "book/api").glob("*.md"))
-    files = module_files(project.library)
+    files = module_files(project.package)
     public = {
         name
         for name, path in files.items()

@@ -27,7 +27,7 @@ for name in ("runs.csv", "curves.csv"):
 def checkout(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A copy of the library, with a stand-in for the command that trains."""
     copy = Project(tmp_path)
-    shutil.copytree(project.library, copy.library, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(project.package, copy.package, ignore=shutil.ignore_patterns("__pycache__"))
     set_trainer(monkeypatch, "finish")
     return copy
 
@@ -44,7 +44,7 @@ def times_run(checkout: Project) -> int:
 
 
 def edit(checkout: Project, name: str, text: str) -> None:
-    path = checkout.library / name
+    path = checkout.package / name
     path.write_text(path.read_text() + text)
 
 
