@@ -15,7 +15,7 @@ from chinchilla_lib.architecture import count_params
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.corpus.shards import Shards
-from chinchilla_lib.errors import InputError, MissingExtraError
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, plan_isoflop_sweep
 from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
 
@@ -62,12 +62,8 @@ def register(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Price the plan; with ``run``, carry it out."""
-    try:
-        from chinchilla_lib.training.trainer import ShardTrainer
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtraError("torch", "train") from None
+    from chinchilla_lib.training.trainer import ShardTrainer  # torch, only when a sweep is asked for
+
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if options.workers < 1:
         raise InputError(f"--workers is {options.workers}; give 1 or more")
