@@ -5,9 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from book._tools.__main__ import make_book, make_notebooks
 from book._tools.project import Project
+
+# A busy machine is not a failure: no example is timed. Elsewhere Hypothesis keeps its own defaults.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chinchilla_lib.corpus.tokenizer import END_OF_TEXT, Tokenizer, train_tokenizer
@@ -13,7 +13,6 @@ TEXTS = [document.text for document in invented_documents(10)]
 TOKENIZER = train_tokenizer(TEXTS, vocab_size=300)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_comes_back_unchanged_and_its_bytes_add_up(text: str) -> None:
     (ids,) = TOKENIZER.encode([text])

@@ -53,7 +53,7 @@ def _counted_by_torch(shape: TransformerShape, **options: object) -> tuple[int, 
     return forward.get_total_flops() // N_SEQUENCES, backward.get_total_flops() // N_SEQUENCES
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(shapes)
 def test_parameters_agree_by_group(shape: TransformerShape) -> None:
     group_of = {
@@ -72,7 +72,7 @@ def test_parameters_agree_by_group(shape: TransformerShape) -> None:
     assert groups == count_params(shape).to_dict()
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(shapes)
 def test_flops_agree_with_attention_written_out(shape: TransformerShape) -> None:
     count = count_forward_flops(shape)
@@ -82,7 +82,7 @@ def test_flops_agree_with_attention_written_out(shape: TransformerShape) -> None
     assert backward == 2 * forward
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(shapes)
 def test_flops_agree_up_to_the_fused_attention_of_a_cpu(shape: TransformerShape) -> None:
     count = count_forward_flops(shape)

@@ -51,7 +51,7 @@ def _assert_equal_to_autograd(
         )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shapes, st.integers(1, 5))
 def test_loss_and_gradients_are_those_of_autograd(shape: TransformerShape, batch: int) -> None:
     _assert_equal_to_autograd(shape, batch, torch.float64, 1e-12)
