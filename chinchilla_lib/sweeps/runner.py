@@ -277,10 +277,18 @@ def _die_with(parent: int) -> None:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder; the kernel lets go of it however this process ends."""
     with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{folder} is in use by another runner; wait for it or choose another") from None
+        # A runner killed while it started a worker leaves a copy of the lock for a moment.
+        patience = time.monotonic() + 2
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > patience:
+                    raise InputError(
+                        f"{folder} is in use by another runner; wait for it or choose another"
+                    ) from None
+                time.sleep(0.05)
         yield
 
 

@@ -162,7 +162,7 @@ def test_a_folder_belongs_to_one_plan_and_one_runner(tmp_path: Path) -> None:
     (tmp_path / "s" / "plan.json").write_text("{")
     with pytest.raises(InputError, match=r"plan\.json: damaged"):
         run_sweep(PLAN, trainer, tmp_path / "s", n_workers=0)
-    runner = start(tmp_path / "t", tmp_path / "log", 1.0)
+    runner = start(tmp_path / "t", tmp_path / "log", 5.0)
     wait_until(lambda: (tmp_path / "t" / "plan.json").exists())
     with pytest.raises(InputError, match="in use by another runner"):
         run_sweep(PLAN, trainer, tmp_path / "t", n_workers=0)
