@@ -1,4 +1,4 @@
-"""The decoder-only transformer of our sweeps.
+"""The decoder-only transformers of our sweeps, in the families of :mod:`chinchilla_lib.architecture`.
 
 Shape letters: B sequences, T positions, V vocabulary, D model width, H heads, K head width,
 F feed-forward width.
@@ -11,41 +11,45 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chinchilla_lib.architecture import TransformerShape
-from chinchilla_lib.errors import InputError
 
 __all__ = ["Transformer"]
 
 
 class Transformer(nn.Module):
-    """Pre-norm decoder with rotary positions, RMSNorm, no biases and a tied embedding.
+    """Pre-norm decoder with RMSNorm and a tied embedding.
+
+    ``rope`` and ``fast`` have rotary positions and no biases. ``gopher`` has the relative positions of
+    Transformer-XL (Dai et al. 2019, section 3.3), biases on the queries, keys, values and the hidden
+    feed-forward layer, and no gain in the last norm; that this is where Gopher has its biases is the
+    reading of :func:`chinchilla_lib.architecture.count_params`. Vectors are kept flat, so that weight
+    decay can tell them from matrices.
 
     Parameters
     ----------
     shape : TransformerShape
-        Of family ``"rope"``.
     seed : int
-        Seeds the initial weights.
-
-    Raises
-    ------
-    InputError
-        If the family is not built here.
+        Seeds the initial weights; biases start at zero.
     """
 
     cos: Tensor
     sin: Tensor
+    waves: Tensor
 
     def __init__(self, shape: TransformerShape, *, seed: int) -> None:
         super().__init__()
-        if shape.family != "rope":
-            raise InputError(f"family {shape.family!r} is counted but not trained here; train 'rope'")
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
-        self.blocks = nn.ModuleList(_Block(shape) for _ in range(shape.n_layers))
-        self.norm = nn.RMSNorm(shape.d_model)
-        cos, sin = _rotation(shape.seq_len, shape.kv_size)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        gopher = shape.family == "gopher"
+        self.blocks = nn.ModuleList(
+            (_GopherBlock if gopher else _Block)(shape) for _ in range(shape.n_layers)
+        )
+        self.norm = nn.RMSNorm(shape.d_model, elementwise_affine=not gopher)
+        if gopher:
+            self.register_buffer("waves", _waves(shape.seq_len, shape.d_model), persistent=False)
+        else:
+            cos, sin = _rotation(shape.seq_len, shape.kv_size)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
         self._initialise(torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
@@ -60,6 +64,10 @@ class Transformer(nn.Module):
             block.attention_out.weight.normal_(std=shape.attention_width**-0.5 / depth, generator=generator)
             block.ffw_in.weight.normal_(std=shape.d_model**-0.5, generator=generator)
             block.ffw_out.weight.normal_(std=shape.ffw_size**-0.5 / depth, generator=generator)
+            if isinstance(block, _GopherBlock):
+                block.relative.weight.normal_(std=shape.d_model**-0.5, generator=generator)
+                for vector in (block.qkv.bias, block.ffw_in.bias, block.content_bias, block.position_bias):
+                    vector.zero_()
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of the next token.
@@ -75,10 +83,13 @@ class Transformer(nn.Module):
             Shape (B, T, V).
         """
         n_positions = tokens.shape[1]
-        cos, sin = self.cos[:n_positions], self.sin[:n_positions]
+        if self.shape.family == "gopher":
+            positions = (self.waves[-n_positions:],)
+        else:
+            positions = (self.cos[:n_positions], self.sin[:n_positions])
         x = self.embedding(tokens)  # (B, T, D)
         for block in self.blocks:
-            x = block(x, cos, sin)
+            x = block(x, *positions)
         return F.linear(self.norm(x), self.embedding.weight)
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
@@ -87,25 +98,82 @@ class Transformer(nn.Module):
 
 
 class _Block(nn.Module):
+    """Attention with rotary positions and feed-forward layer of the ``rope`` and ``fast`` families."""
+
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
+        biases = shape.family == "gopher"
         self.n_heads = shape.n_heads
+        self.activation = _square_relu if shape.family == "fast" else F.gelu
         self.attention_norm = nn.RMSNorm(shape.d_model)
-        self.qkv = nn.Linear(shape.d_model, 3 * shape.attention_width, bias=False)
+        self.qkv = nn.Linear(shape.d_model, 3 * shape.attention_width, bias=biases)
         self.attention_out = nn.Linear(shape.attention_width, shape.d_model, bias=False)
         self.ffw_norm = nn.RMSNorm(shape.d_model)
-        self.ffw_in = nn.Linear(shape.d_model, shape.ffw_size, bias=False)
+        self.ffw_in = nn.Linear(shape.d_model, shape.ffw_size, bias=biases)
         self.ffw_out = nn.Linear(shape.ffw_size, shape.d_model, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *positions: Tensor) -> Tensor:
         qkv = self.qkv(self.attention_norm(x))  # (B, T, 3HK)
         query, key, value = qkv.unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, T, K)
-        attended = F.scaled_dot_product_attention(
+        attended = self.attend(query, key, value, *positions)
+        x = x + self.attention_out(attended.transpose(1, 2).flatten(2))
+        out: Tensor = self.ffw_out(self.activation(self.ffw_in(self.ffw_norm(x))))
+        return x + out
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, *positions: Tensor) -> Tensor:
+        """Causal attention, all (B, H, T, K), at the cosines and sines of the positions, both (T, K)."""
+        cos, sin = positions
+        return F.scaled_dot_product_attention(
             _rotate(query, cos, sin), _rotate(key, cos, sin), value, is_causal=True
         )
-        x = x + self.attention_out(attended.transpose(1, 2).flatten(2))
-        out: Tensor = self.ffw_out(F.gelu(self.ffw_in(self.ffw_norm(x))))
-        return x + out
+
+
+class _GopherBlock(_Block):
+    """As ``_Block`` with the relative positions of Transformer-XL.
+
+    The score of a query at i for a key at j is ((q_i + u) k_j + (q_i + v) r_(i-j)) / sqrt(K), where
+    r_m projects the sinusoids of the distance m, and u, v are learnt for each head.
+    """
+
+    def __init__(self, shape: TransformerShape) -> None:
+        super().__init__(shape)
+        self.relative = nn.Linear(shape.d_model, shape.attention_width, bias=False)
+        self.content_bias = nn.Parameter(torch.zeros(shape.attention_width))  # u
+        self.position_bias = nn.Parameter(torch.zeros(shape.attention_width))  # v
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, *positions: Tensor) -> Tensor:
+        """Causal attention, all (B, H, T, K), at the sinusoids of the distances T - 1 to 0, (T, D)."""
+        (waves,) = positions
+        u, v = (b.view(self.n_heads, 1, -1) for b in (self.content_bias, self.position_bias))
+        projected = self.relative(waves).unflatten(-1, (self.n_heads, -1)).permute(1, 2, 0)  # (H, K, T)
+        scores = _shift((query + v) @ projected) * query.shape[-1] ** -0.5  # (B, H, T, T)
+        return F.scaled_dot_product_attention(query + u, key, value, attn_mask=scores)
+
+
+def _shift(scores: Tensor) -> Tensor:
+    """From distances to keys: entry (i, j) is that of the distance i - j, and -inf where j > i.
+
+    Parameters
+    ----------
+    scores : Tensor
+        Shape (B, H, T, T), the last axis by distance from T - 1 down to 0.
+    """
+    t = scores.shape[-1]
+    # Rows one longer, read as rows one shorter: row i moves T - 1 - i places to the left.
+    shifted = F.pad(scores, (1, 0)).flatten(-2)[..., t:].view(scores.shape)
+    future = torch.ones(t, t, dtype=torch.bool, device=scores.device).triu(1)
+    return shifted.masked_fill(future, -math.inf)
+
+
+def _waves(n_distances: int, width: int) -> Tensor:
+    """Sinusoids of the distances T - 1 to 0, shape (T, D): sines, then cosines."""
+    frequency = 10000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angle = torch.outer(torch.arange(n_distances - 1, -1, -1, dtype=torch.float64), frequency)
+    return torch.cat([angle.sin(), angle.cos()], -1)[:, :width].float()
+
+
+def _square_relu(x: Tensor) -> Tensor:
+    return F.relu(x).square()
 
 
 def _rotation(n_positions: int, width: int) -> tuple[Tensor, Tensor]:
