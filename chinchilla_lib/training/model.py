@@ -83,6 +83,7 @@ class Transformer(nn.Module):
             Shape (B, T, V).
         """
         n_positions = tokens.shape[1]
+        positions: tuple[Tensor, ...]
         if self.shape.family == "gopher":
             positions = (self.waves[-n_positions:],)
         else:
