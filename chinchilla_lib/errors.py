@@ -1,6 +1,6 @@
 """Errors that name what was met, what is allowed and the next step."""
 
-__all__ = ["InputError", "MissingExtraError"]
+__all__ = ["DivergedError", "InputError", "MissingExtraError"]
 
 
 class InputError(ValueError):
@@ -10,6 +10,10 @@ class InputError(ValueError):
     the value met, what is allowed, and the next step. The command line prints it and
     exits with status 2.
     """
+
+
+class DivergedError(RuntimeError):
+    """The loss of a run stopped being a number; the message names the run and the step."""
 
 
 class MissingExtraError(ImportError):

@@ -148,7 +148,7 @@ def training_flops_per_token(shape: TransformerShape, convention: str) -> float:
     ----------
     shape : TransformerShape
     convention : str
-        A name of `CONVENTIONS`. In the rope family ``matmul`` equals
+        A name of `CONVENTIONS`. Outside the gopher family ``matmul`` equals
         6 (matrix weights, tied head included) + 12 L T A; the relative positions of
         the gopher family add 6 L T A.
 

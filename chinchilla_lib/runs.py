@@ -5,14 +5,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 from chinchilla_lib._format import format_flops
 from chinchilla_lib.architecture import TransformerShape, count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import CONVENTIONS, training_flops_per_token
 
-__all__ = ["LossCurve", "RunConfig", "RunRecord"]
+__all__ = ["PRECISIONS", "SCHEDULES", "LossCurve", "RunConfig", "RunFailure", "RunRecord"]
+
+SCHEDULES: Final = ("cosine", "wsd")
+PRECISIONS: Final = ("float32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class RunConfig:
     ----------
     shape : TransformerShape
     n_steps : int
-        Optimiser steps; the cosine is matched to this length (section 3.1, appendix B).
+        Optimiser steps; the schedule is matched to this length (section 3.1, appendix B).
     batch_size_sequences : int
         Sequences of ``shape.seq_len`` tokens per step.
     learning_rate : float
@@ -40,10 +43,18 @@ class RunConfig:
         Identity of the token shards (:class:`chinchilla_lib.corpus.shards.Shards`).
     eval_sequences : int
         Sequences of the fixed held-out set.
+    schedule : str
+        ``cosine``, or ``wsd``: warmup, constant rate, cooldown
+        (:mod:`chinchilla_lib.training.schedule`).
+    cooldown_steps : int
+        Last steps of ``wsd``, in which the rate falls; 0 for ``cosine``.
     final_learning_rate_fraction : float
-        The cosine ends at this share of the peak (10 % in the paper).
+        The schedule ends at this share of the peak (10 % in the paper).
+    precision : str
+        Of the matrix products: ``float32``, ``bf16`` or ``fp16``. Weights, moments and sums are
+        float32 always.
     beta1, beta2, weight_decay, grad_clip : float
-        AdamW and the clipping of the gradient's norm.
+        AdamW and the clipping of the gradient's norm; without weight decay it is Adam.
     """
 
     shape: TransformerShape
@@ -56,7 +67,10 @@ class RunConfig:
     flops_convention: str
     corpus: str
     eval_sequences: int
+    schedule: str = "cosine"
+    cooldown_steps: int = 0
     final_learning_rate_fraction: float = 0.1
+    precision: str = "float32"
     beta1: float = 0.9
     beta2: float = 0.98
     weight_decay: float = 0.1
@@ -78,9 +92,24 @@ class RunConfig:
             raise InputError(
                 f"final_learning_rate_fraction is {self.final_learning_rate_fraction}; it must lie in 0..1"
             )
-        if self.flops_convention not in CONVENTIONS:
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight_decay is {self.weight_decay}; it must be 0 or more")
+        for name, known in (
+            ("flops_convention", CONVENTIONS),
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
+        last = self.n_steps - self.warmup_steps
+        if self.schedule == "wsd" and not 0 < self.cooldown_steps <= last:
             raise InputError(
-                f"flops_convention is {self.flops_convention!r}; choose one of {', '.join(CONVENTIONS)}"
+                f"cooldown_steps is {self.cooldown_steps}; schedule 'wsd' needs 1 to {last}, the steps after "
+                "the warmup"
+            )
+        if self.schedule == "cosine" and self.cooldown_steps:
+            raise InputError(
+                f"cooldown_steps is {self.cooldown_steps}; schedule 'cosine' has none: leave it at 0"
             )
 
     @property
@@ -99,11 +128,23 @@ class RunConfig:
         return self.n_tokens * training_flops_per_token(self.shape, self.flops_convention)
 
     @property
+    def optimizer(self) -> str:
+        """``adamw``, or ``adam`` when there is no weight decay."""
+        return "adamw" if self.weight_decay else "adam"
+
+    @property
+    def trunk(self) -> str | None:
+        """Digest shared by the ``wsd`` runs that are one run until their cooldowns; None for ``cosine``."""
+        if self.schedule != "wsd":
+            return None
+        own = ("n_steps", "cooldown_steps", "flops_budget")
+        return _digest({name: value for name, value in self.to_dict().items() if name not in own})
+
+    @property
     def run_id(self) -> str:
         """Readable name that ends in a digest of the whole config: equal ids, equal runs."""
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:10]
         width = f"{self.shape.d_model}x{self.shape.n_layers}"
-        return f"{format_flops(self.flops_budget)}-{width}-s{self.seed}-{digest}"
+        return f"{format_flops(self.flops_budget)}-{width}-s{self.seed}-{_digest(self.to_dict())}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; :meth:`from_dict` gives the same config back."""
@@ -122,6 +163,10 @@ class RunConfig:
             return cls(**{**data, "shape": TransformerShape.from_dict(data["shape"])})
         except (TypeError, KeyError) as error:
             raise InputError(f"not the config of a run: {error}") from None
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -196,6 +241,9 @@ class RunRecord:
             "batch_size_tokens": config.batch_size_tokens,
             "n_steps": config.n_steps,
             "learning_rate": config.learning_rate,
+            "schedule": config.schedule,
+            "optimizer": config.optimizer,
+            "precision": config.precision,
             "corpus": config.corpus,
         }
 
@@ -241,3 +289,20 @@ class RunRecord:
             return cls(**{**data, "config": config, "curve": curve})
         except (TypeError, KeyError) as error:
             raise InputError(f"not the record of a run: {error}") from None
+
+
+@dataclass(frozen=True)
+class RunFailure:
+    """What a run ends with when it has no record.
+
+    Attributes
+    ----------
+    config : RunConfig
+    reason : str
+    kind : str
+        ``diverged``: the loss stopped being a number, and would again; ``error``: anything else.
+    """
+
+    config: RunConfig
+    reason: str
+    kind: Literal["diverged", "error"]

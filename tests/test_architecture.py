@@ -87,7 +87,7 @@ def test_dimensions_are_whole_and_positive(value: object) -> None:
 
 
 def test_other_impossible_shapes() -> None:
-    with pytest.raises(InputError, match="family is 'llama'; choose one of gopher, rope"):
+    with pytest.raises(InputError, match="family is 'llama'; choose one of gopher, rope, fast"):
         replace(SMALL, family="llama")
     with pytest.raises(InputError, match="kv_size is 7; it must be even"):
         replace(SMALL, kv_size=7)

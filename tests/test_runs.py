@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,9 @@ def test_json_is_lossless(loss: float, rate: float, seed: int, n_steps: int) -> 
 
 
 def test_the_id_changes_with_every_field() -> None:
-    changes = [
+    changes: list[dict[str, Any]] = [
+        {"schedule": "wsd", "cooldown_steps": 10},
+        {"precision": "bf16"},
         {"shape": replace(CONFIG.shape, n_layers=3)},
         {"n_steps": CONFIG.n_steps + 1},
         {"batch_size_sequences": CONFIG.batch_size_sequences + 1},
@@ -52,6 +55,35 @@ def test_the_id_changes_with_every_field() -> None:
     assert {name for change in changes for name in change} == set(CONFIG.to_dict())
     ids = {replace(CONFIG, **change).run_id for change in changes} | {CONFIG.run_id}
     assert len(ids) == len(changes) + 1
+
+
+def test_runs_of_one_trunk_differ_in_their_ends_alone() -> None:
+    trunk = replace(CONFIG, schedule="wsd", cooldown_steps=10)
+    longer = replace(trunk, n_steps=CONFIG.n_steps * 2, cooldown_steps=20, flops_budget=1e15)
+    assert trunk.trunk == longer.trunk is not None
+    assert replace(trunk, seed=1).trunk != trunk.trunk
+    assert replace(trunk, learning_rate=0.5).trunk != trunk.trunk
+    assert CONFIG.trunk is None
+
+
+def test_without_weight_decay_it_is_adam() -> None:
+    assert (CONFIG.optimizer, replace(CONFIG, weight_decay=0.0).optimizer) == ("adamw", "adam")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "wsd"}, "cooldown_steps is 0; schedule 'wsd' needs 1 to"),
+        ({"schedule": "wsd", "cooldown_steps": 10**9}, "needs 1 to"),
+        ({"cooldown_steps": 5}, "schedule 'cosine' has none"),
+        ({"schedule": "step"}, "schedule is 'step'; choose one of cosine, wsd"),
+        ({"precision": "int8"}, "precision is 'int8'; choose one of float32, bf16, fp16"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1; it must be 0 or more"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(CONFIG, **change)
 
 
 def test_derived_quantities() -> None:

@@ -49,7 +49,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--model", choices=list(KNOWN_SHAPES), help="a model of Table 4, instead of a shape")
     parser.add_argument(
-        "--family", choices=FAMILIES, help="gopher (Table A9) or rope (the models trained here)"
+        "--family", choices=FAMILIES, help="gopher (Table A9), rope or fast (the models trained here)"
     )
     for name, text in _DIMENSIONS.items():
         parser.add_argument(_option(name), type=int, metavar="N", help=text)

@@ -12,24 +12,20 @@ import torch
 from torch import Tensor
 
 from chinchilla_lib.corpus.shards import Shards
-from chinchilla_lib.errors import InputError
+from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
 from chinchilla_lib.training.batches import choose_heldout, training_batches
 from chinchilla_lib.training.handwritten import HandwrittenGradients
 from chinchilla_lib.training.heldout import measure_heldout
 from chinchilla_lib.training.model import Transformer
 from chinchilla_lib.training.optimizer import FlatAdamW
-from chinchilla_lib.training.schedule import cosine_schedule
+from chinchilla_lib.training.schedule import schedule_rate
 
-__all__ = ["CURVE_POINTS", "TrainingDivergedError", "TrainingStep", "find_device", "thin_curve", "train_run"]
+__all__ = ["CURVE_POINTS", "TrainingStep", "find_device", "thin_curve", "train_run"]
 
 CURVE_POINTS = 200
 
 _log = logging.getLogger(__name__)
-
-
-class TrainingDivergedError(RuntimeError):
-    """The loss stopped being a number."""
 
 
 def find_device() -> torch.device:
@@ -66,7 +62,7 @@ def train_run(
     ------
     InputError
         If the config was planned for another corpus or vocabulary.
-    TrainingDivergedError
+    DivergedError
         If the loss is no longer finite; the message names the step.
     """
     if config.corpus != shards.identity:
@@ -94,7 +90,7 @@ def train_run(
     for step, batch in enumerate(batches):
         losses[step] = training_step(step, batch)
         if not math.isfinite(losses[step]):
-            raise TrainingDivergedError(
+            raise DivergedError(
                 f"run {config.run_id}: the loss is {losses[step]} at step {step + 1} of {config.n_steps}"
             )
         if on_step is not None:
@@ -153,15 +149,9 @@ class TrainingStep:
             Training loss before the step, nats per token.
         """
         config = self.config
-        rate = config.learning_rate * cosine_schedule(
-            step,
-            n_steps=config.n_steps,
-            warmup_steps=config.warmup_steps,
-            final_fraction=config.final_learning_rate_fraction,
-        )
         tokens = torch.from_numpy(batch).to(self.device)
         loss = self._fill_gradients(tokens[:, :-1], tokens[:, 1:])
-        self._optimiser.step(rate, max_norm=config.grad_clip)
+        self._optimiser.step(schedule_rate(config, step), max_norm=config.grad_clip)
         return float(loss)
 
     def _fill_gradients(self, tokens: Tensor, targets: Tensor) -> float | Tensor:

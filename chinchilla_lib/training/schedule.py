@@ -1,35 +1,40 @@
-"""Learning rate over a run: linear warmup, then a cosine matched to the run's length."""
+"""Learning rate over a run: linear warmup, then a cosine or a constant rate with a cooldown.
+
+Both are matched to the run's length; appendix B shows what a cycle longer than the run costs.
+"""
 
 import math
 
-__all__ = ["cosine_schedule"]
+from chinchilla_lib.runs import RunConfig
+
+__all__ = ["schedule_rate"]
 
 
-def cosine_schedule(step: int, *, n_steps: int, warmup_steps: int, final_fraction: float) -> float:
-    """Share of the peak rate at a step.
+def schedule_rate(config: RunConfig, step: int) -> float:
+    """Learning rate at a step.
 
-    The cosine reaches ``final_fraction`` exactly at the last step; appendix B shows what a
-    cycle longer than the run costs.
+    ``cosine`` falls from the end of the warmup; ``wsd`` stays at its peak and falls in its last
+    ``cooldown_steps`` as 1 - sqrt. Both reach ``final_learning_rate_fraction`` of the peak at the last
+    step. Until the cooldown, ``wsd`` does not depend on the run's length: several runs share a trunk.
 
     Parameters
     ----------
+    config : RunConfig
     step : int
         Counted from 0 to ``n_steps - 1``.
-    n_steps, warmup_steps : int
-    final_fraction : float
-        0.1 in the paper (section 3.1).
 
     Returns
     -------
     float
-        Between 0 (excluded) and 1.
-
-    Examples
-    --------
-    >>> cosine_schedule(99, n_steps=100, warmup_steps=10, final_fraction=0.1)
-    0.1
+        Above 0 up to the peak; 0 at the last step if the fraction is 0.
     """
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
-    progress = (step - warmup_steps) / max(1, n_steps - 1 - warmup_steps)
-    return final_fraction + (1 - final_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+    peak, final = config.learning_rate, config.final_learning_rate_fraction
+    if step < config.warmup_steps:
+        return peak * (step + 1) / (config.warmup_steps + 1)
+    if config.schedule == "cosine":
+        done = (step - config.warmup_steps) / max(1, config.n_steps - 1 - config.warmup_steps)
+        fall = 0.5 * (1 - math.cos(math.pi * done))
+    else:
+        done = (step + 1 - (config.n_steps - config.cooldown_steps)) / config.cooldown_steps
+        fall = math.sqrt(max(0.0, done))
+    return peak * (1 - (1 - final) * fall)

@@ -121,7 +121,7 @@ def test_a_failed_run_exits_with_one_and_a_line(
     monkeypatch.setattr(plan, "learning_rate_rule", lambda *args, **kwargs: 1e30)
     assert main(["sweep", "run", "--tier", "ci", "--out", str(tmp_path / "s")]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "6 of 6 runs failed" in error and "TrainingDivergedError" in error
+    assert "6 of 6 runs failed" in error and "DivergedError" in error
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chinchilla_lib.corpus.shards import Shards
-from chinchilla_lib.errors import InputError
+from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.plan import rope_shape
 from chinchilla_lib.training.batches import training_batches
 from chinchilla_lib.training.handwritten import HandwrittenGradients
 from chinchilla_lib.training.loop import (
     CURVE_POINTS,
-    TrainingDivergedError,
     TrainingStep,
     thin_curve,
     train_run,
 )
 from chinchilla_lib.training.model import Transformer
 from chinchilla_lib.training.optimizer import FlatAdamW
-from chinchilla_lib.training.schedule import cosine_schedule
+from chinchilla_lib.training.schedule import schedule_rate
 
 CPU = torch.device("cpu")
 
@@ -82,10 +81,7 @@ def _train_by_autograd(config: RunConfig, batches: list[np.ndarray]) -> tuple[li
     losses = []
     for i, batch in enumerate(batches):
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * cosine_schedule(
-                i, n_steps=config.n_steps, warmup_steps=config.warmup_steps,
-                final_fraction=config.final_learning_rate_fraction,
-            )  # fmt: skip
+            group["lr"] = schedule_rate(config, i)
         tokens = torch.from_numpy(batch)
         loss = model.loss(tokens[:, :-1], tokens[:, 1:])
         optimiser.zero_grad()
@@ -122,7 +118,7 @@ def test_a_step_too_steep_for_plain_exponentials_is_left_to_autograd(shards: Sha
 
 def test_a_loss_that_is_no_number_ends_the_run(shards: Shards) -> None:
     config = replace(make_config(shards), learning_rate=1e30, warmup_steps=0)
-    with pytest.raises(TrainingDivergedError, match=r"at step \d+ of 60"):
+    with pytest.raises(DivergedError, match=r"at step \d+ of 60"):
         train_run(config, shards, device=CPU)
 
 
