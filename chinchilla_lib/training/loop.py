@@ -14,14 +14,22 @@ from torch import Tensor
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
-from chinchilla_lib.training.batches import choose_heldout, training_batches
+from chinchilla_lib.training.batches import HeldoutWindows, choose_heldout, training_batches
 from chinchilla_lib.training.handwritten import HandwrittenGradients
 from chinchilla_lib.training.heldout import measure_heldout
 from chinchilla_lib.training.model import Transformer
 from chinchilla_lib.training.optimizer import FlatAdamW
 from chinchilla_lib.training.schedule import schedule_rate
 
-__all__ = ["CURVE_POINTS", "TrainingStep", "find_device", "thin_curve", "train_run"]
+__all__ = [
+    "CURVE_POINTS",
+    "TrainingStep",
+    "check_corpus",
+    "find_device",
+    "measure_run",
+    "thin_curve",
+    "train_run",
+]
 
 CURVE_POINTS = 200
 
@@ -65,16 +73,7 @@ def train_run(
     DivergedError
         If the loss is no longer finite; the message names the step.
     """
-    if config.corpus != shards.identity:
-        raise InputError(
-            f"the run was planned for corpus {config.corpus}, these shards are {shards.identity}: "
-            "plan it again"
-        )
-    if config.shape.vocab_size != shards.vocab_size:
-        raise InputError(
-            f"the model has vocab_size {config.shape.vocab_size}, the corpus {shards.vocab_size}: "
-            "plan it again"
-        )
+    check_corpus(config, shards)
     device = device or find_device()
     heldout = choose_heldout(shards, seq_len=config.shape.seq_len, n_sequences=config.eval_sequences)
     started = time.perf_counter()
@@ -95,7 +94,52 @@ def train_run(
             )
         if on_step is not None:
             on_step(step + 1, float(losses[step]))
-    result = measure_heldout(training_step.model, heldout)
+    return measure_run(config, training_step.model, heldout, losses, started=started, device=device)
+
+
+def check_corpus(config: RunConfig, shards: Shards) -> None:
+    """Refuse shards that a run was not planned for.
+
+    Raises
+    ------
+    InputError
+        If the corpus or its vocabulary is another.
+    """
+    if config.corpus != shards.identity:
+        raise InputError(
+            f"the run was planned for corpus {config.corpus}, these shards are {shards.identity}: "
+            "plan it again"
+        )
+    if config.shape.vocab_size != shards.vocab_size:
+        raise InputError(
+            f"the model has vocab_size {config.shape.vocab_size}, the corpus {shards.vocab_size}: "
+            "plan it again"
+        )
+
+
+def measure_run(
+    config: RunConfig,
+    model: Transformer,
+    heldout: HeldoutWindows,
+    losses: npt.NDArray[np.float64],
+    *,
+    started: float,
+    device: torch.device,
+) -> RunRecord:
+    """Record of a run whose training is done.
+
+    Parameters
+    ----------
+    config : RunConfig
+    model : Transformer
+    heldout : HeldoutWindows
+    losses : ndarray
+        Training loss of every step, shape (n_steps,).
+    started : float
+        ``time.perf_counter()`` when the run began.
+    device : torch.device
+    """
+    result = measure_heldout(model, heldout)
     seconds = time.perf_counter() - started
     _log.info("%s: loss %.4f in %.1f s", config.run_id, result.loss, seconds)
     return RunRecord(
