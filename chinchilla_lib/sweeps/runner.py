@@ -1,65 +1,51 @@
-"""Carry out a plan: workers beside each other, every finished run kept, interrupted sweeps resumed.
+"""Carry out a plan: workers beside each other, every finished run kept, interrupted sweeps resumed."""
 
-A sweep folder holds ``plan.json``, one checked file per finished run under ``records/``, and
-the tables made from them: ``runs.csv``, ``curves.csv`` and, apart from what must repeat
-exactly, ``timings.csv``.
-"""
-
-import csv
-import fcntl
-import hashlib
-import io
-import json
+import errno
 import logging
-import multiprocessing
-import os
-import signal
-import threading
+import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Final
 
-from chinchilla_lib.errors import InputError
-from chinchilla_lib.runs import RunConfig, RunRecord
+from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
+from chinchilla_lib.sweeps.executors import Executor, InProcess, Processes
+from chinchilla_lib.sweeps.folder import SweepFolder
+from chinchilla_lib.sweeps.jobs import Job, JobTrainer, SingleRuns, Trainer, group_jobs, select_shard
+from chinchilla_lib.sweeps.locks import Shard, hold_folder
 from chinchilla_lib.sweeps.plan import SweepPlan
+from chinchilla_lib.sweeps.stages import Stage, next_stage
 
-__all__ = ["Progress", "SweepError", "Trainer", "load_records", "run_sweep"]
+__all__ = ["Progress", "SweepError", "run_sweep"]
 
-_ATTEMPTS = 3
 _log = logging.getLogger(__name__)
+
+_TABLE_SHARE: Final = 0.05
+_POLL: Final = 2.0
 
 
 class SweepError(RuntimeError):
-    """Some runs of a sweep failed; the finished ones are kept."""
-
-
-class Trainer(Protocol):
-    """Anything that turns a config into a record; it must pickle, as workers are processes."""
-
-    def __call__(self, config: RunConfig, /) -> RunRecord: ...
+    """Some runs of a sweep failed, or could not be kept; the finished ones are."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is.
+    """How far a runner is.
 
     Attributes
     ----------
-    record : RunRecord or None
-        The run that just finished; none at the start.
+    result : RunRecord, RunFailure or None
+        What the run that just ended ended with; none at the start of a stage.
     n_done, n_total : int
-        Finished runs, those of earlier sittings included, and planned runs.
+        Finished runs, those of earlier sittings included, and planned ones. Of a sweep in shards, those
+        of this shard; of a staged sweep, those planned so far.
     seconds_left : float or None
         Estimate; none while there is nothing to go by.
     """
 
-    record: RunRecord | None
+    result: RunRecord | RunFailure | None
     n_done: int
     n_total: int
     seconds_left: float | None
@@ -71,33 +57,44 @@ def run_sweep(
     folder: Path,
     *,
     n_workers: int = 2,
-    expected_seconds: Sequence[float] | None = None,
+    executor: Executor | None = None,
+    shard: Shard | None = None,
+    estimate_seconds: Callable[[Sequence[RunConfig]], Sequence[float]] | None = None,
+    retry_quarantined: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[RunRecord]:
     """Do the runs of a plan that the folder does not hold yet, and write the tables.
 
     May be stopped at any moment, also by ``kill -9``: finished runs are on disk, the same
-    call goes on with the others, and the tables come out the same.
+    call goes on with the others, and the tables come out the same. Runs that diverged are put in
+    quarantine with the reason and not tried again.
 
     Parameters
     ----------
     plan : SweepPlan
-    trainer : Trainer
-        Called in the workers, once per run; tried three times when a worker dies.
+    trainer : callable or JobTrainer
+        Called in the workers; tried three times when a worker dies.
     folder : pathlib.Path
         Of this plan alone.
     n_workers : int
-        Processes; 0 calls the trainer in this process, one run after another.
-    expected_seconds : sequence of float, optional
-        Seconds each run of the plan is expected to take; by default in proportion to FLOPs.
-        Orders the runs, longest first, and gives the estimate of the time left.
+        Processes on this machine; 0 trains in this process, one job after another.
+    executor : Executor, optional
+        Where to train, in place of processes on this machine.
+    shard : Shard, optional
+        Do only this part of the sweep; other runners do the others, in the same folder. Jobs are
+        divided by their FLOPs, the same way on every machine.
+    estimate_seconds : callable, optional
+        From configs to the seconds that each is expected to take; asked only about runs that are left.
+        Without it the estimate of the time left goes by FLOPs.
+    retry_quarantined : bool
+        Try diverged runs again.
     on_progress : callable, optional
-        Called at the start and after every run.
+        Called at the start of every stage and after every run.
 
     Returns
     -------
     list of RunRecord
-        One per run, in the plan's order.
+        Of the runs that the folder holds, in the plan's order.
 
     Raises
     ------
@@ -105,249 +102,224 @@ def run_sweep(
         If the folder belongs to another plan, is in use by another runner, or holds a
         damaged record.
     SweepError
-        If a run failed; the others are finished and kept.
+        If a run failed otherwise than by diverging, no run finished, or the disk is full; the finished
+        runs are kept.
     """
-    if n_workers < 0:
-        raise InputError(f"n_workers is {n_workers}; give 0 or more")
+    if executor is None:
+        executor = Processes(n_workers) if n_workers else InProcess()
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        _claim(folder, plan)
-        records = {record.config.run_id: record for record in load_records(folder)}
-        weights = expected_seconds or [config.flops for config in plan.configs]
-        clock = _Clock(dict(zip((c.run_id for c in plan.configs), weights, strict=True)), n_workers)
-        todo = sorted(
-            (config for config in plan.configs if config.run_id not in records),
-            key=lambda config: -clock.weight[config.run_id],
+    with hold_folder(folder, shard, n_workers=executor.n_workers):
+        sitting = _Sitting(
+            plan=plan,
+            trainer=trainer if isinstance(trainer, JobTrainer) else SingleRuns(trainer),
+            folder=SweepFolder(folder),
+            executor=executor,
+            shard=shard,
+            estimate_seconds=estimate_seconds,
+            retry_quarantined=retry_quarantined,
+            on_progress=on_progress or (lambda progress: None),
         )
-        _write_tables(folder, plan, records)
-        if on_progress:
-            left = clock.seconds_left(todo) if expected_seconds else None
-            on_progress(Progress(None, len(records), len(plan.configs), left))
-        failures: dict[str, str] = {}
-        finished = _in_workers(trainer, todo, n_workers) if n_workers else _in_process(trainer, todo)
-        for config, result in finished:
-            if isinstance(result, str):
-                failures[config.run_id] = result
-                _log.error("run %s failed: %s", config.run_id, result)
-                continue
-            _write_record(folder, result)
-            records[config.run_id] = result
-            clock.observe(config.run_id, result.seconds)
-            _write_tables(folder, plan, records)
-            if on_progress:
-                remaining = [c for c in todo if c.run_id not in records and c.run_id not in failures]
-                on_progress(Progress(result, len(records), len(plan.configs), clock.seconds_left(remaining)))
-        if failures:
-            first, reason = next(iter(failures.items()))
+        return sitting.run()
+
+
+class _Sitting:
+    """One call of `run_sweep`."""
+
+    def __init__(
+        self,
+        *,
+        plan: SweepPlan,
+        trainer: JobTrainer,
+        folder: SweepFolder,
+        executor: Executor,
+        shard: Shard | None,
+        estimate_seconds: Callable[[Sequence[RunConfig]], Sequence[float]] | None,
+        retry_quarantined: bool,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        folder.claim(plan)
+        if shard is None:
+            folder.remove_partial_files()
+        self._folder, self._trainer, self._executor, self._shard = folder, trainer, executor, shard
+        self._estimate_seconds, self._on_progress = estimate_seconds, on_progress
+        self._plan = plan
+        self._stages = [plan.configs]
+        for stage in folder.load_stages():
+            self._extend(Stage.from_dict(stage))
+        self._records: dict[str, RunRecord] = {}
+        self._quarantined = set() if retry_quarantined else folder.quarantined()
+        self._failures: dict[str, RunFailure] = {}
+        self._tables_due = time.monotonic()
+
+    def run(self) -> list[RunRecord]:
+        """Do what is left, stage by stage."""
+        self._load_records()
+        while True:
+            self._run_jobs()
+            if self._failures:
+                first = next(iter(self._failures.values()))
+                raise SweepError(
+                    f"{len(self._failures)} of {len(self._plan.configs)} runs failed and are not in the "
+                    f"tables; first {first.config.run_id}: {first.reason}. Finished runs are kept; the same "
+                    "command tries the others again"
+                )
+            if self._plan.ladder is None or len(self._stages) == len(self._plan.ladder.budgets):
+                break
+            self._begin_stage()
+        done = [self._records[run_id] for run_id in self._plan.run_ids if run_id in self._records]
+        if not done and self._quarantined:
             raise SweepError(
-                f"{len(failures)} of {len(plan.configs)} runs failed and are not in the tables; first "
-                f"{first}: {reason}. Finished runs are kept; the same command tries the others again"
+                f"all of the {len(self._quarantined)} runs tried diverged; {self._folder.path}/quarantine "
+                "has the reasons. Lower the learning rate"
             )
-        return [records[config.run_id] for config in plan.configs]
+        return done
 
-
-def load_records(folder: Path) -> list[RunRecord]:
-    """Finished runs of a sweep folder, each checked against its own SHA-256.
-
-    Raises
-    ------
-    InputError
-        If a record is truncated or altered; the message names the file.
-    """
-    records = []
-    for path in sorted((folder / "records").glob("*.json")):
+    def _run_jobs(self) -> None:
+        """Do the jobs that are left of the stages planned so far."""
+        jobs = [job for stage in self._stages for job in self._own_jobs(stage)]
+        n_total = sum(len(job.configs) for job in jobs)
+        ended = self._quarantined | self._records.keys()
+        left = [
+            replace(job.without(ended), checkpoint_folder=self._folder.checkpoints(job.name)) for job in jobs
+        ]
+        for job in left:
+            if not job.configs:  # a runner may have been killed before it could do this
+                self._remove_checkpoints(job)
+        left = [job for job in left if job.configs]
+        owed = {config.run_id: job for job in left for config in job.configs}
+        n_owed = {job.name: len(job.configs) for job in left}
+        clock = _Clock(left, self._estimate_seconds, self._executor.n_workers)
+        left.sort(key=clock.expect, reverse=True)  # the longest first, so that workers end together
+        n_done = sum(config.run_id in self._records for job in jobs for config in job.configs)
+        self._write_tables(now=True)
+        self._on_progress(Progress(None, n_done, n_total, clock.seconds_left()))
         try:
-            data = json.loads(path.read_bytes())
-            intact = data["sha256"] == _digest(data["record"])
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-            intact = False
-        if not intact:
-            raise InputError(f"{path}: damaged record; remove the file and the run is done again")
-        records.append(RunRecord.from_dict(data["record"]))
-    return records
+            with closing(self._executor(self._trainer, left)) as results:
+                for result in results:
+                    run_id = result.config.run_id
+                    self._keep(result)
+                    if run_id not in self._failures:
+                        job = owed[run_id]
+                        n_owed[job.name] -= 1
+                        if not n_owed[job.name]:
+                            self._remove_checkpoints(job)
+                    n_done += isinstance(result, RunRecord)
+                    clock.observe(result)
+                    self._write_tables()
+                    self._on_progress(Progress(result, n_done, n_total, clock.seconds_left()))
+        finally:
+            self._write_tables(now=True)
+
+    def _own_jobs(self, stage: Sequence[RunConfig]) -> list[Job]:
+        jobs = group_jobs(self._trainer, stage)
+        return select_shard(jobs, self._shard) if self._shard else jobs
+
+    def _keep(self, result: RunRecord | RunFailure) -> None:
+        """Write down what a run ended with."""
+        run_id = result.config.run_id
+        if isinstance(result, RunRecord):
+            with self._disk():
+                self._folder.write_record(result)
+            self._records[run_id] = result
+        elif result.kind == "diverged":
+            with self._disk():
+                self._folder.quarantine(result)
+            self._quarantined.add(run_id)
+            _log.warning("run %s diverged and is in quarantine: %s", run_id, result.reason)
+        else:
+            self._failures[run_id] = result
+            _log.error("run %s failed: %s", run_id, result.reason)
+
+    def _remove_checkpoints(self, job: Job) -> None:
+        shutil.rmtree(self._folder.checkpoints(job.name), ignore_errors=True)
+
+    def _load_records(self) -> None:
+        for record in self._folder.load_records(known=self._records):
+            self._records[record.config.run_id] = record
+
+    def _write_tables(self, *, now: bool = False) -> None:
+        """Write the tables, now or unless that would take too large a share of the time."""
+        if not now and time.monotonic() < self._tables_due:
+            return
+        started = time.monotonic()
+        while True:
+            if self._shard:
+                self._load_records()
+            with self._disk():
+                self._folder.write_tables(self._plan, self._records)
+            # Another shard that wrote its tables just before these took their place may have known more.
+            if self._shard is None or self._folder.finished() <= self._records.keys():
+                break
+        self._tables_due = time.monotonic() + (time.monotonic() - started) / _TABLE_SHARE
+
+    def _begin_stage(self) -> None:
+        """Extend the plan by its next stage, when the runs of all shards have ended."""
+        number = len(self._stages) + 1
+        self._wait_for_shards()
+        if len(self._folder.load_stages()) < number - 1:
+            assert self._plan.ladder is not None
+            records = [self._records[run_id] for run_id in self._plan.run_ids if run_id in self._records]
+            with self._disk():
+                self._folder.write_stage(number, next_stage(self._plan.ladder, number, records).to_dict())
+        # Of several shards the first to write decides, should their arithmetic differ in the last digit.
+        self._extend(Stage.from_dict(self._folder.load_stages()[number - 2]))
+
+    def _wait_for_shards(self) -> None:
+        told = False
+        while missing := set(self._plan.run_ids) - self._folder.finished() - self._folder.quarantined():
+            if not told:
+                _log.warning("stage %d: waiting for %d runs of other shards", len(self._stages), len(missing))
+                told = True
+            time.sleep(_POLL)
+        self._load_records()
+
+    def _extend(self, stage: Stage) -> None:
+        self._stages.append(stage.configs)
+        self._plan = replace(self._plan, configs=self._plan.configs + stage.configs)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            full = " Free some space, then" if error.errno in (errno.ENOSPC, errno.EDQUOT) else " Then"
+            raise SweepError(
+                f"{self._folder.path} cannot be written: {error.strerror or error}. The "
+                f"{len(self._records)} finished runs are kept.{full} give the same command again"
+            ) from error
 
 
 class _Clock:
     """Turns expected into remaining seconds, corrected by what finished runs took."""
 
-    def __init__(self, weight: Mapping[str, float], n_workers: int) -> None:
-        self.weight = weight
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        estimate_seconds: Callable[[Sequence[RunConfig]], Sequence[float]] | None,
+        n_workers: int,
+    ) -> None:
+        configs = [config for job in jobs for config in job.configs]
+        estimates = estimate_seconds(configs) if estimate_seconds and configs else None
+        weights = estimates or [config.flops for config in configs]
+        self._weight = dict(zip((config.run_id for config in configs), weights, strict=True))
+        self._left = sum(weights)
+        self._scale = 1.0 if estimates or not configs else None
         self._n_workers = max(1, n_workers)
         self._expected = self._taken = 0.0
 
-    def observe(self, run_id: str, seconds: float) -> None:
-        self._expected += self.weight[run_id]
-        self._taken += seconds
+    def expect(self, job: Job) -> float:
+        """Expected length of a job that is left, in seconds or in FLOPs."""
+        return sum(self._weight[config.run_id] for config in job.configs)
 
-    def seconds_left(self, remaining: Iterable[RunConfig]) -> float:
+    def observe(self, result: RunRecord | RunFailure) -> None:
+        """Note that a run has ended."""
+        weight = self._weight.pop(result.config.run_id)
+        self._left = self._left - weight if self._weight else 0.0
+        if isinstance(result, RunRecord):
+            self._expected += weight
+            self._taken += result.seconds
+            self._scale = self._taken / self._expected
+
+    def seconds_left(self) -> float | None:
         """Runs under way count as not begun, so this errs on the long side."""
-        scale = self._taken / self._expected if self._expected else 1.0
-        return scale * sum(self.weight[config.run_id] for config in remaining) / self._n_workers
-
-
-def _in_process(trainer: Trainer, todo: Sequence[RunConfig]) -> Iterator[tuple[RunConfig, RunRecord | str]]:
-    for config in todo:
-        yield config, _attempt(trainer, config)
-
-
-def _attempt(trainer: Trainer, config: RunConfig) -> RunRecord | str:
-    try:
-        return trainer(config)
-    except Exception as error:
-        _log.debug("run %s", config.run_id, exc_info=True)
-        return f"{type(error).__name__}: {error}"
-
-
-@dataclass
-class _Worker:
-    process: SpawnProcess
-    pipe: Connection
-    config: RunConfig | None = None
-
-
-def _in_workers(
-    trainer: Trainer, todo: Sequence[RunConfig], n_workers: int
-) -> Iterator[tuple[RunConfig, RunRecord | str]]:
-    """Hand configs to processes and yield results as they come; replace workers that die."""
-    queue = deque(todo)
-    attempts: dict[str, int] = {}
-    workers: list[_Worker] = []
-    try:
-        while queue or any(worker.config for worker in workers):
-            while queue and len(workers) < n_workers:
-                workers.append(_start_worker(trainer))
-            for worker in workers:
-                if worker.config is None and queue:
-                    worker.config = queue.popleft()
-                    worker.pipe.send(worker.config)
-            busy = [worker for worker in workers if worker.config]
-            ready = wait([worker.pipe for worker in busy])
-            for worker in [worker for worker in busy if worker.pipe in ready]:
-                config = worker.config
-                assert config is not None
-                try:
-                    result: RunRecord | str = worker.pipe.recv()
-                except (EOFError, OSError):
-                    workers.remove(worker)
-                    worker.process.join()
-                    reason = f"its worker died (exit code {worker.process.exitcode})"
-                    attempts[config.run_id] = attempts.get(config.run_id, 1) + 1
-                    if attempts[config.run_id] <= _ATTEMPTS:
-                        _log.warning("run %s: %s; trying again", config.run_id, reason)
-                        queue.appendleft(config)
-                    else:
-                        yield config, f"{reason}, {_ATTEMPTS} times"
-                    continue
-                worker.config = None
-                yield config, result
-    finally:
-        for worker in workers:
-            worker.process.kill()
-            worker.process.join()
-            worker.pipe.close()
-
-
-def _start_worker(trainer: Trainer) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(trainer, theirs, os.getpid()), daemon=True)
-    process.start()
-    theirs.close()  # so that a dead worker reads as the end of the pipe
-    return _Worker(process, ours)
-
-
-def _work(trainer: Trainer, pipe: Connection, parent: int) -> None:
-    """Body of a worker: it outlives neither its runner nor a closed pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    try:
-        while True:
-            pipe.send(_attempt(trainer, pipe.recv()))
-    except (EOFError, OSError):
-        return
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; the kernel lets go of it however this process ends."""
-    with (folder / ".lock").open("w") as file:
-        # A runner killed while it started a worker leaves a copy of the lock for a moment.
-        patience = time.monotonic() + 2
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > patience:
-                    raise InputError(
-                        f"{folder} is in use by another runner; wait for it or choose another"
-                    ) from None
-                time.sleep(0.05)
-        yield
-
-
-def _claim(folder: Path, plan: SweepPlan) -> None:
-    path = folder / "plan.json"
-    if path.exists():
-        try:
-            held = SweepPlan.from_dict(json.loads(path.read_bytes()))
-        except (json.JSONDecodeError, UnicodeDecodeError, InputError) as error:
-            raise InputError(f"{path}: damaged plan ({error}); choose another folder") from None
-        if held.identity != plan.identity:
-            raise InputError(
-                f"{folder} holds another sweep ({held.name}, {len(held.configs)} runs, plan {held.identity}; "
-                f"this plan is {plan.identity}): choose another folder"
-            )
-    else:
-        _write(path, json.dumps(plan.to_dict(), indent=1) + "\n")
-
-
-def _digest(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _write_record(folder: Path, record: RunRecord) -> None:
-    (folder / "records").mkdir(exist_ok=True)
-    data = record.to_dict()
-    text = json.dumps({"sha256": _digest(data), "record": data}) + "\n"
-    _write(folder / "records" / f"{record.config.run_id}.json", text)
-
-
-def _write_tables(folder: Path, plan: SweepPlan, records: Mapping[str, RunRecord]) -> None:
-    done = [records[config.run_id] for config in plan.configs if config.run_id in records]
-    if not done:
-        return
-    _write(folder / "runs.csv", _csv(record.to_row() for record in done))
-    _write(folder / "curves.csv", _csv(row for record in done for row in record.curve_rows()))
-    _write(
-        folder / "timings.csv",
-        _csv(
-            {"run_id": record.config.run_id, "seconds": record.seconds, **record.environment}
-            for record in done
-        ),
-    )
-
-
-def _csv(rows: Iterable[Mapping[str, object]]) -> str:
-    rows = list(rows)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step; a reader sees the old or the new one, never half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+        return None if self._scale is None else self._scale * self._left / self._n_workers

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss
+from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["simulate_isoflop_sweep", "simulate_table"]
+__all__ = ["simulate_isoflop_sweep", "simulate_run", "simulate_table"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_CURVE_POINTS = 50
 
 
 def simulate_table(
@@ -53,10 +57,7 @@ def simulate_table(
     """
     sizes, tokens = np.broadcast_arrays(np.atleast_1d(n_params), np.atleast_1d(n_tokens))
     sizes, tokens = sizes.astype(np.float64), tokens.astype(np.float64)
-    if not (np.isfinite(noise) and noise >= 0):
-        raise InputError(f"noise must be finite and 0 or above, found {noise!r}")
-    if seed < 0:
-        raise InputError(f"seed must be a whole number, 0 or above, found {seed!r}")
+    _check_noise(noise, seed)
     scatter = np.random.default_rng(seed).standard_normal(sizes.shape)
     loss = law.loss(sizes, tokens) * np.exp(noise * scatter)
     return SweepTable(
@@ -126,3 +127,54 @@ def simulate_isoflop_sweep(
         noise=noise,
         seed=seed,
     )
+
+
+def simulate_run(config: RunConfig, law: ParametricLoss, *, noise: float = 0.0, seed: int = 0) -> RunRecord:
+    """Simulate a run: with ``functools.partial`` a trainer for `run_sweep` that needs no device.
+
+    Its loss is ``law.loss(N, D) * exp(noise * z)`` with all parameters counted; z is standard normal, and
+    depends on the config and the seed alone. The curve follows the law on the way to D.
+
+    Parameters
+    ----------
+    config : RunConfig
+    law : ParametricLoss
+        The truth.
+    noise : float
+        Standard deviation of the logarithm of the loss, 0 or above.
+    seed : int
+        Seed of the noise, 0 or above.
+
+    Returns
+    -------
+    RunRecord
+        With one byte per token, and no seconds.
+
+    Raises
+    ------
+    InputError
+        If `noise` or `seed` is out of range.
+    """
+    _check_noise(noise, seed)
+    n_params = float(count_params(config.shape).total)
+    own = int.from_bytes(config.run_id.encode())
+    scatter = float(np.exp(noise * np.random.default_rng([seed, own]).standard_normal()))
+    steps = np.unique(np.linspace(1, config.n_steps, min(_CURVE_POINTS, config.n_steps)).round())
+    curve = law.loss(n_params, steps * config.batch_size_tokens) * scatter
+    loss = float(curve[-1])
+    return RunRecord(
+        config=config,
+        loss=loss,
+        loss_se=noise * loss,
+        bits_per_byte=loss / np.log(2),
+        curve=LossCurve(tuple(int(step) for step in steps), tuple(float(value) for value in curve)),
+        seconds=0.0,
+        environment={"device": "simulated"},
+    )
+
+
+def _check_noise(noise: float, seed: int) -> None:
+    if not (np.isfinite(noise) and noise >= 0):
+        raise InputError(f"noise must be finite and 0 or above, found {noise!r}")
+    if seed < 0:
+        raise InputError(f"seed must be a whole number, 0 or above, found {seed!r}")

@@ -1,0 +1,111 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.runs import RunFailure
+from chinchilla_lib.sweeps.folder import SweepFolder
+from tests.sweeps.killable import SleepyTrainer, tiny_plan
+
+PLAN = tiny_plan()
+ID = PLAN.run_ids[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    """A folder with one finished run and one in quarantine."""
+    folder = SweepFolder(tmp_path)
+    folder.claim(PLAN)
+    folder.write_record(SleepyTrainer(tmp_path / "log", 0)(PLAN.configs[0]))
+    folder.quarantine(RunFailure(PLAN.configs[1], "the loss is nan", "diverged"))
+    folder.write_stage(2, {"number": 2})
+    return folder
+
+
+@pytest.mark.parametrize("harm", ["truncate", "alter", "empty", "not text"])
+@pytest.mark.parametrize(
+    ("kind", "name", "load"),
+    [
+        ("record", f"records/{ID}.json", "load_records"),
+        ("failure", f"quarantine/{PLAN.run_ids[1]}.json", "load_quarantine"),
+        ("stage", "stages/02.json", "load_stages"),
+    ],
+)
+def test_a_damaged_file_is_named(folder: SweepFolder, kind: str, name: str, load: str, harm: str) -> None:
+    assert len(getattr(folder, load)()) == 1
+    path = folder.path / name
+    data = path.read_bytes()
+    harmed = {
+        "truncate": data[:-9],
+        "alter": data.replace(b"2", b"3", 1) if b"2" in data[80:] else data,
+        "empty": b"",
+        "not text": b"\xff" + data,
+    }
+    path.write_bytes(harmed[harm])
+    with pytest.raises(InputError, match=rf"{path.name}: damaged {kind} .*remove the file"):
+        getattr(folder, load)()
+
+
+def test_every_flipped_bit_of_a_record_is_seen(folder: SweepFolder) -> None:
+    path = folder.path / "records" / f"{ID}.json"
+    whole = path.read_bytes()
+    record = folder.load_records()
+    for place in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert folder.load_records() == record, "only space may change without being seen"
+        except InputError as error:
+            assert path.name in str(error)
+
+
+def test_a_record_that_does_not_fit_its_name_is_named(folder: SweepFolder) -> None:
+    path = folder.path / "records" / f"{ID}.json"
+    path.rename(path.with_name("another.json"))
+    with pytest.raises(InputError, match=rf"another\.json: holds run {ID}"):
+        folder.load_records()
+
+
+def test_a_record_of_another_format_is_named(folder: SweepFolder) -> None:
+    path = folder.path / "records" / f"{ID}.json"
+    data = json.loads(path.read_text())
+    folder_of = SweepFolder(folder.path)
+    del data["record"]["config"]["seed"]
+    from chinchilla_lib.sweeps import folder as module
+
+    data["sha256"] = module._digest(data["record"])
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=rf"{ID}\.json: damaged record \(not the config of a run"):
+        folder_of.load_records()
+
+
+def test_a_record_ends_the_quarantine(folder: SweepFolder) -> None:
+    assert folder.quarantined() == {PLAN.run_ids[1]}
+    folder.write_record(SleepyTrainer(folder.path / "log", 0)(PLAN.configs[1]))
+    assert folder.quarantined() == set()
+    assert folder.finished() == set(PLAN.run_ids[:2])
+
+
+def test_the_first_to_write_a_stage_decides(folder: SweepFolder) -> None:
+    folder.write_stage(2, {"number": 9})
+    assert folder.load_stages() == [{"number": 2}]
+
+
+def test_timings_of_different_machines_share_a_table(folder: SweepFolder) -> None:
+    [first] = folder.load_records()
+    second = replace(first, config=PLAN.configs[1], environment={"device": "another"})
+    folder.write_tables(PLAN, {ID: first, PLAN.run_ids[1]: second})
+    header, *rows = (folder.path / "timings.csv").read_text().splitlines()
+    assert header == "run_id,seconds,device"
+    assert [row.split(",")[2] for row in rows] == ["", "another"]
+
+
+def test_half_written_files_are_not_read_and_can_be_removed(folder: SweepFolder) -> None:
+    partial = folder.path / "records" / f".{PLAN.run_ids[2]}.json.host-1.partial"
+    partial.write_text("{")
+    assert folder.finished() == {ID}
+    folder.remove_partial_files()
+    assert not partial.exists()
