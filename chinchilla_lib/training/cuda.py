@@ -5,7 +5,7 @@ once, and beside them, which other models fill from streams of their own. Nothin
 device until a loss is read. On a CPU the same work runs uncaptured: that is how it is tested.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.training.model import Transformer
-from chinchilla_lib.training.optimizer import FlatAdamW
 from chinchilla_lib.training.schedule import schedule_rate
 
 __all__ = ["DeviceStep", "LossFunction", "best_precision"]
@@ -26,7 +26,8 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 """From tokens and targets, both (B, T), to the mean loss in nats per token."""
 
 _DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_WARMUP_STEPS: Final = 3
+_REHEARSALS: Final = 3
+_SCALER_STATE: Final = ("scale", "_growth_tracker")
 
 # Compiling a shape takes about half a minute, and saves perhaps a third of a run: it pays from runs of
 # some two minutes, at a third of the 1e15 FLOP/s of a data-centre GPU. An estimate, not yet measured.
@@ -84,23 +85,34 @@ class DeviceStep:
             )
         self.config, self.device = config, device
         self.model = Transformer(config.shape, seed=config.seed).to(device)
-        self._optimiser = FlatAdamW(
-            self.model, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
+        self._parameters = list(self.model.parameters())
+        self._rate, self._loss = torch.zeros((), device=device), torch.zeros((), device=device)
+        self._optimiser = torch.optim.AdamW(
+            [
+                {"params": [p for p in self._parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+                {"params": [p for p in self._parameters if p.ndim == 1], "weight_decay": 0.0},
+            ],
+            lr=self._rate,
+            betas=(config.beta1, config.beta2),
+            fused=True,
         )
-        self._scale = _LossScale(device) if config.precision == "fp16" else None
+        self._scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         n_sequences = config.batch_size_sequences // n_replicas
         self._tokens = torch.zeros(n_sequences, config.shape.seq_len + 1, dtype=torch.int64, device=device)
-        self._rate, self._loss = torch.zeros(2, device=device).unbind()
         captured = device.type == "cuda" and replicate is None
         self._stream = torch.cuda.Stream(device) if captured else None  # type: ignore[no-untyped-call]
         self._loss_of: LossFunction
         if replicate is not None:
             self._loss_of = replicate(self.model)
-        elif self._stream is not None and config.flops >= _COMPILE_FROM_FLOPS:
+        elif captured and config.flops >= _COMPILE_FROM_FLOPS:
             self._loss_of = torch.compile(self.model.loss, fullgraph=True, dynamic=False)
         else:
             self._loss_of = self.model.loss
-        self._graph = None if self._stream is None else self._capture(self._stream)
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream(device))
+        with self._on_stream():
+            self._rehearse()
+            self._graph = None if self._stream is None else self._capture(self._stream)
 
     def __call__(self, step: int, batch: npt.NDArray[np.int64]) -> Tensor:
         """Do one optimiser step, or queue it on a GPU.
@@ -135,67 +147,62 @@ class DeviceStep:
         if self._stream is not None:
             torch.cuda.current_stream(self.device).wait_stream(self._stream)
 
-    @property
     def state(self) -> dict[str, Tensor]:
-        """All that decides later steps, by name; for a checkpoint, after :meth:`wait`."""
-        return self._optimiser.state | ({} if self._scale is None else self._scale.state)
+        """All that decides later steps, by name, for a checkpoint; read after :meth:`wait`."""
+        state = self._tensors()
+        if self._scaler.is_enabled():
+            scaler = self._scaler.state_dict()
+            state |= {name: torch.tensor(scaler[name]) for name in _SCALER_STATE}
+        return state
 
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go on from a :attr:`state`."""
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a :meth:`state`."""
         with self._on_stream():
-            for name, tensor in self.state.items():
+            for name, tensor in self._tensors().items():
                 tensor.copy_(state[name])
+            if self._scaler.is_enabled():
+                scaler = {name: state[name].item() for name in _SCALER_STATE}
+                self._scaler.load_state_dict(self._scaler.state_dict() | scaler)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Weights by name, and what the optimiser keeps of each."""
+        tensors = {}
+        for name, parameter in self.model.named_parameters():
+            tensors[name] = parameter.detach()
+            for kind, tensor in self._optimiser.state[parameter].items():
+                tensors[f"{name}.{kind}"] = tensor
+        return tensors
 
     def _on_stream(self) -> AbstractContextManager[object]:
         return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
+    def _rehearse(self) -> None:
+        """Let kernels be chosen and memory be found before a capture, and leave no trace of it."""
+        scaler = self._scaler.state_dict()
+        for _ in range(_REHEARSALS):  # at a rate of zero
+            self._work()
+        for moments in self._optimiser.state.values():
+            for tensor in moments.values():
+                tensor.zero_()
+        self._scaler.load_state_dict(scaler)
+
+    def _capture(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
+        for group in self._optimiser.param_groups:
+            group["capturable"] = True
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            self._work()
+        return graph
+
     def _work(self) -> None:
         """The step from ``_tokens`` and ``_rate`` to ``_loss``, with no word from the host."""
-        self._optimiser.zero_grad()
+        self._optimiser.zero_grad(set_to_none=True)
         dtype = _DTYPES.get(self.config.precision)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None, cache_enabled=False):
             loss = self._loss_of(self._tokens[:, :-1], self._tokens[:, 1:])
-        found_inf = None
-        if self._scale is None:
-            loss.backward()  # type: ignore[no-untyped-call]
-        else:
-            found_inf = self._scale.backward(loss, self._optimiser.gradient)
-        self._optimiser.step(self._rate, max_norm=self.config.grad_clip, found_inf=found_inf)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimiser)
+        clip_grad_norm_(self._parameters, self.config.grad_clip)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
         self._loss.copy_(loss.detach())
-
-    def _capture(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
-        """Rehearse on the model's own stream, as capture demands, then record; the state is as before."""
-        stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(stream):
-            before = {name: tensor.clone() for name, tensor in self.state.items()}
-            for _ in range(_WARMUP_STEPS):
-                self._work()
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=stream):
-                self._work()
-            self.load(before)
-        return graph
-
-
-class _LossScale:
-    """Dynamic scale of the loss, as ``torch.amp.GradScaler`` does it, without asking the device.
-
-    Gradients too small for fp16 survive multiplied by it. It halves when they overflow and doubles after
-    2,000 steps in which they did not.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._scale = torch.full((), 2.0**16, device=device)
-        self._steps_since = torch.zeros((), dtype=torch.int32, device=device)
-        self._found_inf = torch.zeros((), device=device)
-        self.state = {"loss_scale": self._scale, "loss_scale_steps": self._steps_since}
-
-    def backward(self, loss: Tensor, gradient: Tensor) -> Tensor:
-        """Fill the gradient of the loss, unscaled; returns 1 if it overflowed, else 0."""
-        (loss * self._scale).backward()  # type: ignore[no-untyped-call]
-        self._found_inf.zero_()
-        torch._amp_foreach_non_finite_check_and_unscale_(
-            [gradient], self._found_inf, self._scale.reciprocal()
-        )
-        torch._amp_update_scale_(self._scale, self._steps_since, self._found_inf, 2.0, 0.5, 2000)
-        return self._found_inf

@@ -1,7 +1,7 @@
 """What the graph records is tested on the CPU, uncaptured; capture and concurrency need a GPU."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +17,7 @@ from chinchilla_lib.training import cuda
 from chinchilla_lib.training.batches import training_batches
 from chinchilla_lib.training.cuda import DeviceStep, best_precision
 from chinchilla_lib.training.loop import TrainingStep
+from chinchilla_lib.training.model import Transformer
 from tests.training.test_loop import make_config
 
 CPU = torch.device("cpu")
@@ -78,7 +79,7 @@ def test_a_state_goes_on_as_if_never_left(
     config = replace(config, precision=precision)
     first = DeviceStep(config, CPU)
     losses_of(first, batches[:5])
-    kept = {name: tensor.clone() for name, tensor in first.state.items()}
+    kept = {name: tensor.clone() for name, tensor in first.state().items()}
     second = DeviceStep(replace(config, seed=1), CPU)
     second.load(kept)
     rest = [(5 + i, batch) for i, batch in enumerate(batches[5:])]
@@ -89,45 +90,60 @@ def test_a_step_that_overflows_is_left_out(config: RunConfig, batches: list[np.n
     step = DeviceStep(replace(config, precision="fp16"), CPU)
     step(0, batches[0])
     too_large = 2.0**40
-    step.load({**step.state, "loss_scale": torch.tensor(too_large)})
-    before = {name: tensor.clone() for name, tensor in step.state.items()}
+    step.load({**step.state(), "scale": torch.tensor(too_large)})
+    before = {name: tensor.clone() for name, tensor in step.state().items()}
     assert torch.isfinite(step(1, batches[1]))
-    assert step.state["loss_scale"] == too_large / 2
-    for name in ("weights", "mean", "mean_square", "n_steps"):
-        assert torch.equal(step.state[name], before[name])
+    after = step.state()
+    changed = {name for name in before if not torch.equal(after[name], before[name])}
+    assert changed == {"scale", "_growth_tracker"}
+    assert after["scale"] == too_large / 2
     for _ in range(40):
         step(1, batches[1])
-    assert step.state["n_steps"] > 1
-    assert step.state["weights"].isfinite().all()
+    assert step.state()["embedding.weight.step"] > 1
+    assert step.state()["embedding.weight"].isfinite().all()
 
 
-def test_rehearsal_and_capture_leave_the_state_as_it_was(
+def test_rehearsal_leaves_no_trace(config: RunConfig) -> None:
+    step = DeviceStep(replace(config, precision="fp16"), CPU)
+    fresh = dict(Transformer(config.shape, seed=config.seed).named_parameters())
+    for name, tensor in step.state().items():
+        if name in fresh:
+            assert torch.equal(tensor, fresh[name])
+        elif name == "scale":
+            assert tensor == 2**16
+        else:
+            assert not tensor.any()
+
+
+def test_a_graph_is_replayed_on_the_stream_it_was_captured_on(
     config: RunConfig, batches: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = DeviceStep(config, CPU)
-    step(0, batches[0])
-    before = {name: tensor.clone() for name, tensor in step.state.items()}
-    n_works = 0
-    work = step._work
-
-    def counted() -> None:
-        nonlocal n_works
-        n_works += 1
-        work()
+    """The order of calls on a GPU, with stand-ins that note them."""
+    calls: list[str] = []
+    stream = SimpleNamespace(wait_stream=lambda other: calls.append(f"own waits for {other}"))
 
     @contextmanager
-    def graph(_: object, *, stream: object) -> Iterator[None]:
-        assert not torch.equal(step.state["mean"], before["mean"])  # the rehearsal did its steps
+    def noted(name: str) -> Iterator[None]:
+        calls.append(name)
         yield
+        calls.append(f"end {name}")
 
-    monkeypatch.setattr(step, "_work", counted)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", SimpleNamespace)
-    monkeypatch.setattr(torch.cuda, "graph", graph)
-    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: None)
-    step._capture(SimpleNamespace(wait_stream=lambda _: None))  # type: ignore[arg-type]
-    assert n_works == 4
-    assert all(torch.equal(tensor, before[name]) for name, tensor in step.state.items())
+    step = DeviceStep(config, CPU)
+    monkeypatch.setattr(step, "_work", lambda: calls.append("work"))
+    graph = SimpleNamespace(replay=lambda: calls.append("replay"))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, *, stream: noted("capture"))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: noted("own stream"))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    step._stream = stream  # type: ignore[assignment]
+    step._graph = step._capture(stream)  # type: ignore[arg-type]
+    assert calls == ["capture", "work", "end capture"]
+    assert all(group["capturable"] for group in step._optimiser.param_groups)
+    calls.clear()
+    step(0, batches[0])
+    assert calls == ["own stream", "replay", "end own stream"]
+    assert torch.equal(step._tokens, torch.from_numpy(batches[0]))
+    assert step._rate == pytest.approx(0.01 / 4)
 
 
 @pytest.mark.parametrize(
