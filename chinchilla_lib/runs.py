@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, Self
 
 from chinchilla_lib._format import format_flops
@@ -122,7 +123,7 @@ class RunConfig:
         """Training tokens, D: steps times tokens per step."""
         return self.n_steps * self.batch_size_tokens
 
-    @property
+    @cached_property
     def flops(self) -> float:
         """Training FLOPs of the whole run, by ``flops_convention``."""
         return self.n_tokens * training_flops_per_token(self.shape, self.flops_convention)
@@ -140,7 +141,7 @@ class RunConfig:
         own = ("n_steps", "cooldown_steps", "flops_budget")
         return _digest({name: value for name, value in self.to_dict().items() if name not in own})
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Readable name that ends in a digest of the whole config: equal ids, equal runs."""
         width = f"{self.shape.d_model}x{self.shape.n_layers}"
