@@ -19,7 +19,7 @@ import csv
 import hashlib
 import json
 import os
-import socket
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -220,8 +220,8 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
 @contextmanager
 def _replace(path: Path, *, keep: bool = False) -> Iterator[IO[str]]:
     """Write a file that takes its place in one step; with `keep`, only if there is none yet."""
-    # Runners on several machines may write the same table at once.
-    partial = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
+    # Runners on several machines may write the same table at once, so the name is one of a kind.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             yield file

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from chinchilla_lib.errors import DivergedError
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
 from chinchilla_lib.sweeps.locks import Shard
+from chinchilla_lib.sweeps.plan import count_once
 
 __all__ = ["Job", "JobTrainer", "SingleRuns", "Trainer", "group_jobs", "select_shard", "train_job"]
 
@@ -94,25 +95,11 @@ class Job:
     @cached_property
     def flops(self) -> float:
         """Training FLOPs, a shared trunk counted once."""
-        trunks: dict[str, RunConfig] = {}
-        flops = 0.0
-        for config in self.configs:
-            trunk = config.trunk
-            if trunk is None:
-                flops += config.flops
-                continue
-            flops += config.flops * config.cooldown_steps / config.n_steps
-            if trunk not in trunks or _trunk_steps(config) > _trunk_steps(trunks[trunk]):
-                trunks[trunk] = config
-        return flops + sum(config.flops * _trunk_steps(config) / config.n_steps for config in trunks.values())
+        return count_once(self.configs, lambda config: config.flops)
 
     def without(self, run_ids: Collection[str]) -> "Job":
         """The job less the runs of these ids."""
         return replace(self, configs=tuple(c for c in self.configs if c.run_id not in run_ids))
-
-
-def _trunk_steps(config: RunConfig) -> int:
-    return config.n_steps - config.cooldown_steps
 
 
 def group_jobs(trainer: JobTrainer, configs: Sequence[RunConfig]) -> list[Job]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Final, Self
@@ -20,6 +20,7 @@ __all__ = [
     "SweepPlan",
     "Tier",
     "batch_size_rule",
+    "count_once",
     "learning_rate_rule",
     "plan_isoflop_sweep",
     "plan_runs",
@@ -296,13 +297,13 @@ class SweepPlan:
 
     @property
     def flops(self) -> float:
-        """Training FLOPs of all runs."""
-        return sum(config.flops for config in self.configs)
+        """Training FLOPs of all runs, a shared trunk counted once."""
+        return count_once(self.configs, lambda config: config.flops)
 
     @property
     def n_tokens(self) -> int:
-        """Training tokens of all runs."""
-        return sum(config.n_tokens for config in self.configs)
+        """Training tokens of all runs, a shared trunk counted once."""
+        return round(count_once(self.configs, lambda config: config.n_tokens))
 
     def epochs(self, unique_tokens: int) -> float:
         """Passes over the corpus that the longest run makes.
@@ -376,6 +377,28 @@ class SweepPlan:
 def _ladder_to_dict(ladder: Ladder) -> dict[str, Any]:
     values = {field.name: getattr(ladder, field.name) for field in fields(ladder)}
     return {**values, "tier": ladder.tier.to_dict(), "seeds": list(ladder.seeds)}
+
+
+def count_once(configs: Iterable[RunConfig], amount: Callable[[RunConfig], float]) -> float:
+    """Sum over runs of something that grows with their steps, a shared trunk counted once.
+
+    Parameters
+    ----------
+    configs : iterable of RunConfig
+    amount : callable
+        From a config to what it would take alone.
+    """
+    total = 0.0
+    trunks: dict[str, float] = {}
+    for config in configs:
+        alone = amount(config)
+        cooldown = alone * config.cooldown_steps / config.n_steps
+        if config.trunk is None:
+            total += alone
+        else:
+            total += cooldown
+            trunks[config.trunk] = max(trunks.get(config.trunk, 0.0), alone - cooldown)
+    return total + sum(trunks.values())
 
 
 def tier_shape(tier: Tier, d_model: int) -> TransformerShape:

@@ -27,9 +27,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_runners_that_would_meet_are_refused(
     tmp_path: Path, first: Shard | None, second: Shard | None, says: str
 ) -> None:
-    with hold_folder(tmp_path, first):
-        with pytest.raises(InputError, match=says), hold_folder(tmp_path, second):
-            pass
+    with hold_folder(tmp_path, first), pytest.raises(InputError, match=says), hold_folder(tmp_path, second):
+        pass
     with hold_folder(tmp_path, second):  # let go of, the folder is anyone's
         pass
 
