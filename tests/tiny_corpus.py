@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from chinchilla_lib.corpus.documents import Cleaning, Document, split_documents
+from chinchilla_lib.corpus.documents import Document
+from chinchilla_lib.corpus.duplicates import split_documents
 from chinchilla_lib.corpus.shards import Shards, write_shards
 from chinchilla_lib.corpus.tokenizer import Tokenizer, train_tokenizer
 
 VOCAB_SIZE = 300
 
 
+@cache
 def invented_documents(n_documents: int = 60, n_words: int = 400, seed: int = 0) -> list[Document]:
     """Documents whose words follow each other by a sparse random chain."""
     rng = np.random.default_rng(seed)
@@ -36,15 +38,16 @@ def _tokenizer(seed: int) -> Tokenizer:
 
 def write_tiny_shards(folder: Path, seed: int = 0) -> Shards:
     """Shards of the invented corpus, about 100,000 tokens."""
-    documents = invented_documents(seed=seed)
-    train, validation = split_documents(documents, validation_share=0.2)
+    train, validation = split_documents(invented_documents(seed=seed), validation_share=0.2)
+    tokenizer = _tokenizer(seed)
     return write_shards(
         folder,
         name="invented",
         version=f"seed {seed}",
         licence="CC0-1.0",
-        tokenizer=_tokenizer(seed),
-        train=train,
-        validation=validation,
-        cleaning=Cleaning(len(documents), 0, 0, len(documents)),
+        token_bytes=tokenizer.token_bytes(),
+        train=[tokenizer.tokenise(train)],
+        validation=[tokenizer.tokenise(validation)],
+        details={},
+        tokenizer_json=tokenizer.to_json(),
     )

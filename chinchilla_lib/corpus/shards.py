@@ -1,10 +1,12 @@
-"""Token shards on disk: uint16 files and a manifest that vouches for every byte of them."""
+"""Token shards on disk: uint16 files and a manifest that vouches for every byte of them.
+
+Reading them needs NumPy only.
+"""
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chinchilla_lib.corpus.documents import Cleaning, Document
-from chinchilla_lib.corpus.tokenizer import Tokenizer
 from chinchilla_lib.errors import InputError
 
-__all__ = ["Shards", "Split", "open_shards", "write_shards"]
+__all__ = ["Shards", "Split", "TokenisedText", "open_shards", "write_shards"]
 
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST = "manifest.json"
-_SHARD_TOKENS = 1 << 25
-_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +34,34 @@ class Split:
         Index of each document's first token (the marker), shape (n_documents,).
     n_tokens, n_bytes : int
         Tokens stored, markers included; bytes of the text they came from.
+    alignment : int
+        Windows start at multiples of it, counted from the start of a shard.
     """
 
     shards: tuple[npt.NDArray[np.uint16], ...]
     document_starts: npt.NDArray[np.int64]
     n_tokens: int
     n_bytes: int
+    alignment: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class TokenisedText:
+    """A stretch of a corpus, to be written as one shard.
+
+    Attributes
+    ----------
+    tokens : ndarray
+        Token ids of its documents, one after the other, uint16.
+    lengths : ndarray
+        Tokens of each document, shape (n_documents,).
+    names : sequence of str
+        Where each document came from.
+    """
+
+    tokens: npt.NDArray[np.uint16]
+    lengths: npt.NDArray[np.int64]
+    names: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +102,33 @@ def write_shards(
     name: str,
     version: str,
     licence: str,
-    tokenizer: Tokenizer,
-    train: list[Document],
-    validation: list[Document],
-    cleaning: Cleaning,
+    token_bytes: npt.NDArray[np.uint16],
+    train: Iterable[TokenisedText],
+    validation: Iterable[TokenisedText],
+    details: Mapping[str, Any],
+    tokenizer_json: str | None = None,
+    alignment: int = 1,
 ) -> Shards:
-    """Tokenise both sides and write them with their manifest.
+    """Write both sides with their manifest, one shard for each stretch of text.
 
-    The folder appears whole or not at all: everything is written beside it and renamed.
+    The folder appears whole or not at all: everything is written beside it and renamed. A second writer of
+    the same folder must be kept out by the caller.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    name, version, licence : str
+        Of the corpus.
+    token_bytes : ndarray
+        Bytes per token, shape (vocab_size,).
+    train, validation : iterable of TokenisedText
+        Read once, in turn; only one stretch is in memory at a time.
+    details : mapping
+        What else the manifest shall tell, as JSON has it.
+    tokenizer_json : str, optional
+        The tokenizer, where there is one.
+    alignment : int
+        Windows start at multiples of it; so must all documents.
 
     Returns
     -------
@@ -104,25 +143,24 @@ def write_shards(
     if folder.exists() and not (folder / _MANIFEST).is_file():
         raise InputError(f"{folder} exists and holds no shards: choose another folder or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        tokenizer.save(partial / "tokenizer.json")
-        tokenizer.token_bytes().astype("<u2").tofile(partial / "token_bytes.bin")
+        if tokenizer_json is not None:
+            (partial / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
+        token_bytes.astype("<u2").tofile(partial / "token_bytes.bin")
         manifest = {
             "format": _FORMAT,
             "name": name,
             "version": version,
             "licence": licence,
-            "cleaning": vars(cleaning),
-            "tokenizer": {
-                "kind": "byte-level BPE, no Unicode normalisation",
-                "vocab_size": tokenizer.vocab_size,
-            },
+            "vocab_size": len(token_bytes),
+            "alignment": alignment,
+            **details,
             "splits": {
-                "train": _write_split(partial, "train", train, tokenizer),
-                "validation": _write_split(partial, "validation", validation, tokenizer),
+                "train": _write_split(partial, "train", train, token_bytes),
+                "validation": _write_split(partial, "validation", validation, token_bytes),
             },
         }
         manifest["files"] = {
@@ -130,9 +168,12 @@ def write_shards(
             for path in sorted(partial.iterdir())
         }
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
         partial.rename(folder)
     finally:
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)
     return open_shards(folder)
 
@@ -162,8 +203,8 @@ def open_shards(folder: Path) -> Shards:
         return Shards(
             name=manifest["name"],
             identity=hashlib.sha256(content).hexdigest()[:16],
-            train=_open_split(folder, manifest["splits"]["train"]),
-            validation=_open_split(folder, manifest["splits"]["validation"]),
+            train=_open_split(folder, manifest["splits"]["train"], manifest["alignment"]),
+            validation=_open_split(folder, manifest["splits"]["validation"], manifest["alignment"]),
             token_bytes=np.fromfile(folder / "token_bytes.bin", dtype="<u2"),
             manifest=manifest,
             folder=folder,
@@ -174,49 +215,39 @@ def open_shards(folder: Path) -> Shards:
         ) from None
 
 
-def _write_split(folder: Path, split: str, documents: list[Document], tokenizer: Tokenizer) -> dict[str, Any]:
-    starts: list[int] = []
-    names: list[str] = []
-    n_tokens = n_bytes = 0
-    for tokens, document in _tokenise(documents, tokenizer):
-        starts.append(n_tokens)
-        names.append(document.name)
-        n_bytes += len(document.text.encode())
-        first = n_tokens // _SHARD_TOKENS
-        position = 0
-        while position < len(tokens):
-            room = (first + 1) * _SHARD_TOKENS - (n_tokens + position)
-            with (folder / f"{split}-{first:05d}.bin").open("ab") as file:
-                tokens[position : position + room].astype("<u2").tofile(file)
-            position += room
-            first += 1
-        n_tokens += len(tokens)
-    np.array(starts, dtype="<i8").tofile(folder / f"{split}-documents.bin")
-    (folder / f"{split}-documents.txt").write_text("".join(f"{n}\n" for n in names), encoding="utf-8")
+def _write_split(
+    folder: Path, split: str, texts: Iterable[TokenisedText], token_bytes: npt.NDArray[np.uint16]
+) -> dict[str, Any]:
+    shards: list[str] = []
+    n_documents = n_tokens = n_bytes = 0
+    starts_path, names_path = folder / f"{split}-documents.bin", folder / f"{split}-documents.txt"
+    with starts_path.open("wb") as starts, names_path.open("w", encoding="utf-8") as names:
+        for text in texts:
+            if not len(text.tokens):
+                continue
+            shards.append(f"{split}-{len(shards):05d}.bin")
+            text.tokens.astype("<u2").tofile(folder / shards[-1])
+            (n_tokens + np.cumsum(text.lengths) - text.lengths).astype("<i8").tofile(starts)
+            names.writelines(f"{' '.join(name.splitlines())}\n" for name in text.names)
+            n_documents += len(text.lengths)
+            n_tokens += len(text.tokens)
+            n_bytes += int(token_bytes[text.tokens].sum(dtype=np.int64))
     return {
-        "n_documents": len(documents),
+        "n_documents": n_documents,
         "n_tokens": n_tokens,
         "n_bytes": n_bytes,
-        "shards": [path.name for path in sorted(folder.glob(f"{split}-[0-9]*.bin"))],
-        "documents": f"{split}-documents.bin",
+        "shards": shards,
+        "documents": starts_path.name,
     }
 
 
-def _tokenise(
-    documents: list[Document], tokenizer: Tokenizer
-) -> Iterator[tuple[npt.NDArray[np.uint16], Document]]:
-    for i in range(0, len(documents), _BATCH):
-        batch = documents[i : i + _BATCH]
-        for ids, document in zip(tokenizer.encode([d.text for d in batch]), batch, strict=True):
-            yield np.array([0, *ids], dtype=np.uint16), document
-
-
-def _open_split(folder: Path, split: Mapping[str, Any]) -> Split:
+def _open_split(folder: Path, split: Mapping[str, Any], alignment: int) -> Split:
     return Split(
         shards=tuple(np.memmap(folder / file, dtype="<u2", mode="r") for file in split["shards"]),
         document_starts=np.fromfile(folder / split["documents"], dtype="<i8"),
         n_tokens=split["n_tokens"],
         n_bytes=split["n_bytes"],
+        alignment=alignment,
     )
 
 

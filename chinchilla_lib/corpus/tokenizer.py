@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chinchilla_lib.corpus.documents import Document
+from chinchilla_lib.corpus.shards import TokenisedText
 from chinchilla_lib.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import tokenizers
 
-__all__ = ["END_OF_TEXT", "Tokenizer", "train_tokenizer"]
+__all__ = ["END_OF_TEXT", "Tokenizer", "check_vocab_size", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
+_BATCH_CHARACTERS = 1 << 20
 
 
 class Tokenizer:
@@ -42,7 +45,11 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as JSON."""
-        path.write_text(self._backend.to_str(), encoding="utf-8")
+        path.write_text(self.to_json(), encoding="utf-8")
+
+    def to_json(self) -> str:
+        """The tokenizer as JSON."""
+        return str(self._backend.to_str())
 
     @property
     def vocab_size(self) -> int:
@@ -52,6 +59,19 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without the marker."""
         return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts))]
+
+    def tokenise(self, documents: Sequence[Document]) -> TokenisedText:
+        """Tokens of the documents, each with its marker."""
+        parts = [
+            np.array([0, *ids], dtype=np.uint16)
+            for batch in _batches(documents)
+            for ids in self.encode([document.text for document in batch])
+        ]
+        return TokenisedText(
+            tokens=np.concatenate([np.zeros(0, dtype=np.uint16), *parts]),
+            lengths=np.array([len(part) for part in parts], dtype=np.int64),
+            names=[document.name for document in documents],
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; the marker is dropped."""
@@ -86,8 +106,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
     InputError
         If vocab_size is out of range, or the text is too small for so many merges.
     """
-    if not 257 <= vocab_size <= 65535:
-        raise InputError(f"vocab_size is {vocab_size}; it must lie between 257 and 65535")
+    check_vocab_size(vocab_size)
     library = _library()
     backend = library.Tokenizer(library.models.BPE())
     backend.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -106,6 +125,26 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
             "give more text or ask for fewer tokens"
         )
     return tokenizer
+
+
+def check_vocab_size(vocab_size: int) -> None:
+    """Raise InputError unless the size lies between 257 and 65,535."""
+    if not 257 <= vocab_size <= 65535:
+        raise InputError(f"vocab_size is {vocab_size}; it must lie between 257 and 65535")
+
+
+def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    """Stretches of about as many characters: enough for all cores, no burden on memory."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _library() -> Any:

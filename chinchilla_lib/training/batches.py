@@ -1,7 +1,9 @@
 """Which windows of the corpus a step sees, and which are held out for good."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,8 @@ def training_batches(
     """Batches of windows, each window once per epoch in a random order.
 
     Windows do not overlap within an epoch; every epoch draws a new order and a new offset,
-    so repeated data is cut at other places. The order depends on the seed alone, not on the
-    batch size: runs of one seed see the same text in the same order.
+    so repeated data is cut at other places, at multiples of the split's alignment. The order depends on
+    the seed alone, not on the batch size: runs of one seed see the same text in the same order.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def training_batches(
     Raises
     ------
     InputError
-        If the split holds no window of that length.
+        If the split holds no window of that length, or its alignment does not divide the length.
     """
     order = _window_order(split, seq_len, np.random.default_rng([seed, 0x0DA7A]))
     for _ in range(n_steps):
@@ -84,11 +86,11 @@ def choose_heldout(shards: Shards, *, seq_len: int, n_sequences: int) -> Heldout
     Raises
     ------
     InputError
-        If the held-out side has fewer windows than asked for.
+        If the held-out side has fewer windows than asked for, or its alignment does not divide the length.
     """
     split = shards.validation
-    tokens = np.concatenate(split.shards)
-    ends = np.append(split.document_starts[1:], len(tokens))
+    _check_alignment(split, seq_len)
+    ends = np.append(split.document_starts[1:], split.n_tokens)
     per_document = (ends - split.document_starts - 1) // seq_len
     total = int(per_document.sum())
     if n_sequences > total:
@@ -100,8 +102,23 @@ def choose_heldout(shards: Shards, *, seq_len: int, n_sequences: int) -> Heldout
     within = np.arange(total) - np.repeat(np.cumsum(per_document) - per_document, per_document)
     chosen = np.linspace(0, total - 1, n_sequences).round().astype(np.int64)
     start = split.document_starts[document[chosen]] + within[chosen] * seq_len
-    windows = tokens[start[:, None] + np.arange(seq_len + 1)].astype(np.int64)
+    # Documents do not cross shards, so neither do these windows.
+    first = np.cumsum([0] + [len(shard) for shard in split.shards])
+    index = np.searchsorted(first, start, side="right") - 1
+    at = start - first[index]
+    windows = np.stack([split.shards[i][a : a + seq_len + 1] for i, a in zip(index, at, strict=True)])
+    windows = windows.astype(np.int64)
     return HeldoutWindows(windows, document[chosen], int(shards.token_bytes[windows[:, 1:]].sum()))
+
+
+def _check_alignment(split: Split, seq_len: int) -> None:
+    k = split.alignment
+    if seq_len % k:
+        below = seq_len - seq_len % k
+        raise InputError(
+            f"seq_len is {seq_len}; this corpus comes in groups of {k} tokens, so the length must be a multiple "
+            f"of {k}: take {below or k} or {below + k}"
+        )
 
 
 def _n_windows(shard: npt.NDArray[np.uint16], seq_len: int, offset: int) -> int:
@@ -109,13 +126,14 @@ def _n_windows(shard: npt.NDArray[np.uint16], seq_len: int, offset: int) -> int:
 
 
 def _window_order(split: Split, seq_len: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """Shard and first token of one window after the other; memory holds one number for each."""
+    _check_alignment(split, seq_len)
     if not unique_tokens(split, seq_len):
         raise InputError(f"the training side holds {split.n_tokens} tokens; one window needs {seq_len + 1}")
     while True:
-        offset = int(rng.integers(seq_len))
-        counts = [_n_windows(shard, seq_len, offset) for shard in split.shards]
-        index = np.repeat(np.arange(len(counts)), counts)
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        at = offset + (np.arange(len(index)) - first) * seq_len
-        for j in rng.permutation(len(index)):
-            yield int(index[j]), int(at[j])
+        offset = split.alignment * int(rng.integers(seq_len // split.alignment))
+        ends = list(accumulate(_n_windows(shard, seq_len, offset) for shard in split.shards))
+        for j in rng.permutation(ends[-1]):
+            shard = bisect_right(ends, j)
+            before = ends[shard - 1] if shard else 0
+            yield shard, offset + (int(j) - before) * seq_len

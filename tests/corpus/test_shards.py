@@ -3,8 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chinchilla_lib.corpus import shards as module
-from chinchilla_lib.corpus.shards import open_shards
+from chinchilla_lib.corpus.shards import TokenisedText, open_shards, write_shards
 from chinchilla_lib.corpus.tokenizer import Tokenizer
 from chinchilla_lib.errors import InputError
 from tests.tiny_corpus import invented_documents, write_tiny_shards
@@ -27,13 +26,29 @@ def test_the_text_can_be_read_back_from_the_shards(tmp_path: Path) -> None:
     assert not texts
 
 
-def test_documents_cross_shard_borders_unharmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_of_text_become_shards_and_empty_ones_do_not(tmp_path: Path) -> None:
     whole = write_tiny_shards(tmp_path / "whole")
-    monkeypatch.setattr(module, "_SHARD_TOKENS", 1000)
-    cut = write_tiny_shards(tmp_path / "cut")
-    assert len(cut.train.shards) == -(-cut.train.n_tokens // 1000)
-    assert all(len(shard) == 1000 for shard in cut.train.shards[:-1])
-    np.testing.assert_array_equal(np.concatenate(cut.train.shards), np.concatenate(whole.train.shards))
+    tokens, starts = whole.train.shards[0], whole.train.document_starts
+    lengths = np.diff(np.append(starts, len(tokens)))
+    stretches = [
+        TokenisedText(tokens[starts[a] : starts[b]], lengths[a:b], ["a name\nof two lines"] * (b - a))
+        for a, b in ((0, 5), (5, 5), (5, 20))
+    ]
+    cut = write_shards(
+        tmp_path / "cut",
+        name="cut",
+        version="1",
+        licence="CC0-1.0",
+        token_bytes=whole.token_bytes,
+        train=stretches,
+        validation=stretches[:1],
+        details={"note": 1},
+        alignment=5,
+    )
+    assert [len(shard) for shard in cut.train.shards] == [starts[5], starts[20] - starts[5]]
+    np.testing.assert_array_equal(cut.train.document_starts, starts[:20])
+    assert (cut.manifest["note"], cut.validation.alignment) == (1, 5)
+    assert (tmp_path / "cut" / "train-documents.txt").read_text() == "a name of two lines\n" * 20
 
 
 def test_writing_twice_gives_the_same_identity(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from chinchilla_lib.corpus.shards import Shards, Split
+from chinchilla_lib.corpus.zipf import ZipfRecall
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.training.batches import choose_heldout, training_batches, unique_tokens
 
@@ -63,3 +66,30 @@ def test_all_held_out_windows_can_be_had_and_no_more(shards: Shards) -> None:
     assert len(choose_heldout(shards, seq_len=T, n_sequences=total).tokens) == total
     with pytest.raises(InputError, match=f"ask for {total} at most"):
         choose_heldout(shards, seq_len=T, n_sequences=total + 1)
+
+
+def test_a_corpus_of_triples_is_cut_at_triples(tmp_path: Path) -> None:
+    shards = ZipfRecall(vocab_size=8, eps=0.0, n_tokens=10_000).write(tmp_path / "c")
+    value = {}  # without noise the third token is a function of the two before it
+    for batch in training_batches(shards.train, seq_len=T + 1, batch_size_sequences=50, n_steps=12, seed=0):
+        for a, b, v in batch[:, :-1].reshape(-1, 3):
+            assert value.setdefault((a, b), v) == v
+    heldout = choose_heldout(shards, seq_len=T + 1, n_sequences=9)
+    assert all(value.get((a, b), v) == v for a, b, v in heldout.tokens[:, :-1].reshape(-1, 3))
+    with pytest.raises(InputError, match="take 30 or 33"):
+        choose_heldout(shards, seq_len=T, n_sequences=9)
+    with pytest.raises(InputError, match="multiple of 3"):
+        next(training_batches(shards.train, seq_len=T, batch_size_sequences=1, n_steps=1, seed=0))
+
+
+def test_held_out_windows_are_the_same_in_several_shards() -> None:
+    tokens = np.arange(4000, dtype=np.uint16)
+    starts = np.array([0, 1000, 1500, 3000])
+
+    def windows(*borders: int) -> np.ndarray:
+        split = Split(tuple(np.split(tokens, borders)), starts, 4000, 4000)
+        shards = Shards("counted", "0", split, split, np.ones(4000, dtype=np.uint16), {}, Path())
+        return choose_heldout(shards, seq_len=T, n_sequences=60).tokens
+
+    assert (np.diff(windows(1500)) == 1).all()
+    np.testing.assert_array_equal(windows(1000, 1500), windows())

