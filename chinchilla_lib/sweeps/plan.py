@@ -34,6 +34,7 @@ MAX_EPOCHS: Final = 4
 _MAX_SPAN: Final = 4.0  # of the horizons of one trunk: its one batch size must suit them all
 _COOLDOWN: Final = 0.2
 _FEWEST_STEPS: Final = 20
+_ABOUT: Final = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -589,4 +590,4 @@ def _runs_of_model(tier: Tier, corpus: str, budget: float, d_model: int, seed: i
 def _batch(tier: Tier, n_tokens: float, shortest: float) -> int:
     """Sequences per step: by the rule, but no more than leave the shortest run its steps."""
     by_rule = batch_size_rule(n_tokens, seq_len=tier.seq_len, factor=tier.batch_factor)
-    return min(by_rule, max(1, round(shortest / (tier.min_steps * tier.seq_len))))
+    return min(by_rule, max(1, math.floor(shortest / (_ABOUT * tier.min_steps * tier.seq_len))))

@@ -5,17 +5,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chinchilla_lib.cli import main
 from chinchilla_lib.corpus import sources
+from chinchilla_lib.errors import DivergedError
+from chinchilla_lib.runs import RunConfig, RunRecord
 from chinchilla_lib.sweeps import plan
+from chinchilla_lib.sweeps.executors import InProcess
+from chinchilla_lib.sweeps.simulate import simulate_run
 from tests.sweeps.killable import TINY
-from tests.tiny_corpus import invented_documents
+from tests.test_laws import PUBLISHED
+from tests.tiny_corpus import invented_documents, write_tiny_shards
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,15 +119,138 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
         assert (tmp_path / "s" / table).read_bytes() == (tmp_path / "whole" / table).read_bytes()
 
 
+@dataclass(frozen=True)
+class Stub:
+    """In place of the trainer that trains: nothing to prepare, nothing to wait for."""
+
+    shards_folder: Path
+    how: str = "well"
+    bad: frozenset[int] = frozenset()
+
+    def __call__(self, config: RunConfig) -> RunRecord:
+        if config.shape.d_model in self.bad:
+            raise DivergedError("the loss is nan") if self.how == "diverge" else RuntimeError("out of luck")
+        return simulate_run(config, PUBLISHED)
+
+    def estimate_seconds(self, configs: Sequence[RunConfig]) -> list[float]:
+        return [config.flops / 1e9 for config in configs]
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let sweeps be simulated in this process, with faults."""
+
+    def use(how: str = "well", *bad: int) -> None:
+        monkeypatch.setattr(
+            "chinchilla_lib.training.trainer.ShardTrainer", partial(Stub, how=how, bad=frozenset(bad))
+        )
+        monkeypatch.setattr("chinchilla_lib.cli.sweep.Processes", lambda n_workers: InProcess())
+
+    use()
+    return use
+
+
+def sweep(*arguments: object) -> int:
+    return main(["sweep", *map(str, arguments)])
+
+
 def test_a_failed_run_exits_with_one_and_a_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stub: Callable[..., None]
 ) -> None:
-    monkeypatch.setitem(plan.TIERS, "ci", replace(TINY, max_learning_rate=1e30, batch_factor=1e30))
-    monkeypatch.setattr(plan, "batch_size_rule", lambda *args, **kwargs: 1)
-    monkeypatch.setattr(plan, "learning_rate_rule", lambda *args, **kwargs: 1e30)
-    assert main(["sweep", "run", "--tier", "ci", "--out", str(tmp_path / "s")]) == 1
+    stub("fail", 24)
+    assert sweep("run", "--tier", "ci", "--out", tmp_path / "s") == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "6 of 6 runs failed" in error and "DivergedError" in error
+    assert "2 of 6 runs failed" in error and "RuntimeError: out of luck" in error
+
+
+def test_a_diverged_run_exits_with_zero_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stub: Callable[..., None]
+) -> None:
+    stub("diverge", 8)
+    command = ("run", "--tier", "ci", "--out", tmp_path / "s")
+    assert sweep(*command) == 0
+    heard = capsys.readouterr()
+    assert "1 runs diverged and are in quarantine, not in the tables: 4e8-8x2-s0-" in heard.err
+    assert "5 runs" in heard.out
+    assert sweep("status", tmp_path / "s") == 0
+    assert "5 done, 1 in quarantine, 0 left" in capsys.readouterr().out
+    stub()
+    assert sweep(*command, "--retry-quarantined") == 0
+    capsys.readouterr()
+    assert sweep("status", tmp_path / "s", "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["done"] == 6 and status["quarantined"] == {}
+
+
+def test_a_plan_is_a_file_that_can_be_edited_and_run_in_shards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stub: Callable[..., None]
+) -> None:
+    file = tmp_path / "plan.json"
+    options = ("--schedule", "wsd", "--horizons", "0.5,1", "--optimizer", "adam", "--family", "fast")
+    assert sweep("plan", "--tier", "ci", *options, "--seeds", 2, "--seed", 5, "--out", file) == 0
+    plan = json.loads(file.read_text())
+    assert len(plan["configs"]) == 24
+    kept = [config for config in plan["configs"] if config["seed"] == 5][:8]
+    file.write_text(json.dumps({**plan, "configs": kept}))
+    for shard in ("2/2", "1/2"):
+        assert sweep("run", "--plan", file, "--out", tmp_path / "s", "--shard", shard) == 0
+    assert "shard 1/2 is done; 0 runs are left to other shards" in capsys.readouterr().err
+    table = rows(tmp_path / "s" / "runs.csv")
+    assert len(table) == 8
+    for name, value in (("schedule", "wsd"), ("optimizer", "adam"), ("family", "fast"), ("seed", "5")):
+        assert {row[name] for row in table} == {value}
+    before = (tmp_path / "s" / "runs.csv").read_bytes()
+    (tmp_path / "s" / "runs.csv").unlink()
+    assert sweep("table", tmp_path / "s") == 0
+    assert (tmp_path / "s" / "runs.csv").read_bytes() == before
+    assert sweep("run", "--plan", file, "--seed", 1, "--out", tmp_path / "s") == 2
+    assert "--seed is given with --plan" in capsys.readouterr().err
+    file.write_text(json.dumps({**plan, "configs": [{**kept[0], "corpus": "another"}]}))
+    assert sweep("run", "--plan", file, "--out", tmp_path / "t") == 2
+    assert "is planned for corpus another" in capsys.readouterr().err
+
+
+def test_the_price_is_also_json_and_repeats_are_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    stub: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert sweep("plan", "--tier", "ci", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    price = report["price"]
+    assert price["runs"] == len(report["runs"]) == 6
+    assert price["seconds"] == pytest.approx(sum(run["seconds"] for run in report["runs"]) / 2)
+    assert price["epochs"] == max(run["n_tokens"] for run in report["runs"]) / price["unique_tokens"] < 4
+    assert all(run["few_steps"] for run in report["runs"])
+    monkeypatch.setitem(plan.TIERS, "ci", replace(TINY, widths={2e10: (8, 12, 16)}))
+    assert sweep("plan", "--tier", "ci") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "more than 4 times" in error and "--allow-repeats" in error
+    assert sweep("plan", "--tier", "ci", "--allow-repeats") == 0
+
+
+def test_a_staged_plan_says_so_and_runs_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stub: Callable[..., None]
+) -> None:
+    assert sweep("plan", "--tier", "ci", "--staged") == 0
+    assert "in stages: the widths above 4e8 FLOPs are those expected" in capsys.readouterr().err
+    assert sweep("run", "--tier", "ci", "--staged", "--out", tmp_path / "s") == 0
+    assert len(rows(tmp_path / "s" / "runs.csv")) == 6
+    assert len(list((tmp_path / "s" / "stages").iterdir())) == 1
+
+
+def test_prepared_shards_are_taken_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stub: Callable[..., None]
+) -> None:
+    shards = write_tiny_shards(tmp_path / "shards")
+    assert sweep("plan", "--tier", "ci", "--corpus-dir", shards.folder, "--json") == 0
+    corpus = json.loads(capsys.readouterr().out)["corpus"]
+    assert corpus == {"name": "invented", "identity": shards.identity}
+    wrong = (("--tier", "cpu-20"), ("--tier", "ci", "--corpus", "sotu"))
+    for options in wrong:
+        assert sweep("plan", *options, "--corpus-dir", shards.folder) == 2
+        assert "holds invented with a vocabulary of 300; this sweep needs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -132,6 +261,14 @@ def test_a_failed_run_exits_with_one_and_a_line(
         (["run", "--out", "s"], "--tier"),
         (["plan", "--tier", "ci", "--workers", "0"], "--workers is 0"),
         (["plan", "--tier", "ci", "--seed", "-1"], "--seed is -1"),
+        (["plan", "--tier", "ci", "--seeds", "0"], "--seeds is 0"),
+        (["plan", "--tier", "ci", "--horizons", "1,x"], "--horizons is '1,x'"),
+        (["plan", "--tier", "ci", "--plan", "p.json"], "--plan"),
+        (["plan", "--plan", "nowhere.json"], "nowhere.json"),
+        (["run", "--tier", "ci", "--out", "s", "--shard", "3/2"], "shard is 3/2"),
+        (["run", "--tier", "ci", "--out", "s", "--gpus-per-job", "1"], "--gpus-per-job"),
+        (["status", "nowhere"], "nowhere holds no sweep"),
+        (["table", "nowhere"], "nowhere holds no sweep"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,12 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.sweeps.plan import (
     TIERS,
     SweepPlan,
+    Tier,
     batch_size_rule,
     learning_rate_rule,
     plan_isoflop_sweep,
     rope_shape,
+    tier_shape,
 )
 
 CI = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef")
@@ -90,6 +93,87 @@ def test_the_rules_scale_as_stated() -> None:
     assert learning_rate_rule(1, 32768, maximum=0.02) == 0.02
 
 
+def test_a_short_run_takes_a_smaller_batch_for_its_steps() -> None:
+    tier = replace(TIERS["ci"], min_steps=1000)
+    for config in plan_isoflop_sweep(tier, corpus="c").configs:
+        assert config.n_steps >= 900 or config.batch_size_sequences == 1
+    assert min(config.n_steps for config in CI.configs) < 900, "the rule alone gives fewer"
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_every_tier_is_an_isoflop_design_around_one_shape_rule(name: str) -> None:
+    tier = TIERS[name]
+    plan = plan_isoflop_sweep(tier, corpus="c", seeds=range(tier.n_seeds)).preview()
+    assert {config.shape.n_layers for config in plan.configs} == {tier.n_layers}
+    for budget, widths in tier.widths.items():
+        valley = [config for config in plan.configs if config.flops_budget == budget]
+        assert [config.shape.d_model for config in valley[:: tier.n_seeds]] == sorted(widths)
+        assert len(widths) >= 5
+        sizes = [count_params(config.shape).total for config in valley]
+        assert 2 <= sizes[-1] / sizes[0] <= 20
+        assert all(config.shape.kv_size >= min(16, tier.head_size) for config in valley)
+    assert all(config.n_steps >= 400 for config in plan.configs)
+
+
+@pytest.mark.parametrize("name", ["ci", "cpu-20", "cpu-60", "cpu-120"])
+def test_the_cpu_tiers_have_the_measured_optimum_well_inside(name: str) -> None:
+    # Feasibility trials on English text, all parameters counted: 31k at 1e11, 358k at 1e13.
+    for budget, widths in TIERS[name].widths.items():
+        expected = 31e3 * (budget / 1e11) ** math.log(358 / 31, 100)
+        sizes = [count_params(tier_shape(TIERS[name], width)).total for width in widths]
+        assert sizes[1] < expected < sizes[-2], (budget, expected, sizes)
+
+
+def test_horizons_of_a_trunk_share_everything_but_their_end() -> None:
+    tier = replace(TIERS["ci"], widths={1e12: (32, 48)}, horizons=(1.0, 0.25, 0.5))
+    cosine = plan_isoflop_sweep(tier, corpus="c")
+    trunks = plan_isoflop_sweep(replace(tier, schedule="wsd"), corpus="c")
+    for plan in (cosine, trunks):
+        assert [c.flops_budget for c in plan.configs] == [2.5e11] * 2 + [5e11] * 2 + [1e12] * 2
+        for config in plan.configs:
+            assert config.flops == pytest.approx(config.flops_budget, rel=0.01)
+    assert len({config.trunk for config in trunks.configs}) == 2
+    assert len({config.batch_size_sequences for config in cosine.configs[::2]}) == 3
+    for config in trunks.configs:
+        assert config.cooldown_steps == round(0.2 * config.n_steps)
+    # A trunk to the end, and a fifth of each shorter run on top of it.
+    alone = sum(config.flops for config in trunks.configs)
+    assert trunks.flops == pytest.approx(2e12 * (1 + 0.2 * 0.75), rel=0.01)
+    assert trunks.flops < alone / 1.5 and cosine.flops == pytest.approx(alone, rel=0.01)
+
+
+@pytest.mark.parametrize("horizons", [(), (0.0, 1.0), (0.5, 1.5), (0.2, 1.0)])
+def test_horizons_that_do_not_fit_a_trunk_are_refused(horizons: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="horizons is"):
+        replace(TIERS["ci"], schedule="wsd", horizons=horizons)
+
+
+def test_too_many_repeats_are_refused() -> None:
+    longest = max(config.n_tokens for config in CI.configs)
+    CI.check_epochs(longest // 4 + 1)
+    with pytest.raises(InputError, match=r"plan ci: 1 of 18 runs repeat .* more than 4 times, up to 4\.4"):
+        CI.check_epochs(round(longest / 4.4))
+
+
+def test_a_staged_plan_begins_with_its_smallest_budget() -> None:
+    tier = replace(TIERS["ci"], staged=True)
+    staged = plan_isoflop_sweep(tier, corpus="c", seeds=[0, 1], max_tokens=1e7)
+    assert {config.flops_budget for config in staged.configs} == {8e10}
+    assert (
+        staged.preview().configs
+        == plan_isoflop_sweep(replace(tier, staged=False), corpus="c", seeds=[0, 1]).configs
+    )
+    again = SweepPlan.from_dict(json.loads(json.dumps(staged.to_dict())))
+    assert again == staged and again.identity == staged.identity
+    assert again.identity != plan_isoflop_sweep(tier, corpus="c", seeds=[0, 1]).identity
+    assert CI.preview() is CI
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_a_tier_comes_back_from_json(name: str) -> None:
+    assert Tier.from_dict(json.loads(json.dumps(TIERS[name].to_dict()))) == TIERS[name]
+
+
 def test_a_budget_too_small_for_the_width_is_refused() -> None:
     tier = replace(TIERS["ci"], widths={1e9: (256,)})
     with pytest.raises(InputError, match="buys 1 steps of width 256"):
@@ -101,5 +185,11 @@ def test_an_empty_plan_and_a_repeated_run_are_refused() -> None:
         plan_isoflop_sweep(replace(TIERS["ci"], widths={}), corpus="c")
     with pytest.raises(InputError, match="twice"):
         plan_isoflop_sweep(replace(TIERS["ci"], widths={1e11: (16, 16)}), corpus="c")
-    with pytest.raises(InputError, match="not the plan"):
-        SweepPlan.from_dict({"name": "x"})
+    for strange in (
+        {"name": "x"},
+        [],
+        {"name": "x", "configs": [{}]},
+        {**CI.to_dict(), "ladder": {"tier": 1}},
+    ):
+        with pytest.raises(InputError, match="not the"):
+            SweepPlan.from_dict(strange)  # type: ignore[arg-type]

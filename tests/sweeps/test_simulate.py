@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_table
+from chinchilla_lib.runs import RunRecord
+from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_run, simulate_table
 from tests.test_laws import PUBLISHED
 
 
@@ -47,3 +50,22 @@ def test_noise_has_the_stated_size_and_repeats() -> None:
 def test_refusals(options: dict[str, float], says: str) -> None:
     with pytest.raises(InputError, match=says):
         simulate_isoflop_sweep(PUBLISHED, [1e18], **options)
+
+
+def test_a_simulated_run_follows_the_law_and_depends_on_config_and_seed_alone() -> None:
+    configs = plan_isoflop_sweep(TIERS["ci"], corpus="none", seeds=range(40)).configs
+    for config in configs[::200]:
+        exact = simulate_run(config, PUBLISHED)
+        size = float(count_params(config.shape).total)
+        assert exact.loss == PUBLISHED.loss(size, config.n_tokens)
+        assert exact.curve.step[-1] == config.n_steps and exact.curve.train_loss[-1] == exact.loss
+        assert list(exact.curve.train_loss) == sorted(exact.curve.train_loss, reverse=True)
+        assert RunRecord.from_dict(exact.to_dict()) == exact
+    noise = [simulate_run(c, PUBLISHED, noise=0.01).loss / simulate_run(c, PUBLISHED).loss for c in configs]
+    # 720 normal values: their standard deviation is known to 2.6 %.
+    assert np.log(noise).std() == pytest.approx(0.01, rel=0.1)
+    again = simulate_run(configs[0], PUBLISHED, noise=0.01)
+    assert again == simulate_run(configs[0], PUBLISHED, noise=0.01)
+    assert again.loss != simulate_run(configs[0], PUBLISHED, noise=0.01, seed=1).loss
+    with pytest.raises(InputError, match="noise must be"):
+        simulate_run(configs[0], PUBLISHED, noise=-1)
