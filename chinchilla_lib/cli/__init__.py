@@ -21,6 +21,7 @@ PROG: Final = "chinchilla-lib"
 COMMANDS: Final = {
     "flops": "count the parameters and training FLOPs of a transformer",
     "corpus": "build and check a tokenised corpus",
+    "train": "train one run, alone or over several processes",
     "sweep": "plan and train a sweep of small models",
     "fit": "fit the compute-optimal frontier to a table of runs",
 }
