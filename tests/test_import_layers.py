@@ -143,6 +143,7 @@ def test_the_blocker_blocks(package: str) -> None:
         "import chinchilla_lib",
         "import chinchilla_lib.notebook as n; n.check_parameters()",
         "from chinchilla_lib import fit_isoflop_profiles, SweepTable, count_params, load_paper_table",
+        "from chinchilla_lib.corpus.shards import open_shards",
         "from chinchilla_lib.sweeps import plan, ray_tasks, runner, simulate, stages, status, table",
         "from chinchilla_lib.cli import main; sys.exit(main(['--help']))",
         "from chinchilla_lib.cli import main; sys.exit(main(['flops', '--model', 'chinchilla']))",

@@ -19,6 +19,7 @@ from chinchilla_lib.corpus.recipe import ENGLISH, Part, Recipe
 from chinchilla_lib.corpus.shards import Shards, open_shards
 from chinchilla_lib.corpus.sources import SOURCES, find_source
 from chinchilla_lib.corpus.zipf import ZIPF_RECALL, ZipfRecall
+from chinchilla_lib.errors import InputError
 
 __all__ = ["register"]
 
@@ -135,7 +136,10 @@ def _part(text: str) -> Part:
         numbers = float(match[2]), float(match[3] or 1)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form SOURCE=WEIGHT[:EPOCHS]") from None
-    return Part(find_source(match[1]), *numbers)
+    try:
+        return Part(find_source(match[1]), *numbers)
+    except InputError as error:  # argparse would swallow its message
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ _SHA256: Final = {
 
 _TITLE = re.compile(r"^ = [^=].*[^=] = $")
 _JOINED = re.compile(r" @([-,.])@ ")
-_BEFORE = re.compile(r" ([,.;:!?%)\]}]|n't\b|'(?:s|m|d|ll|re|ve)?(?=[\s,.;:!?)]))")
+_BEFORE = re.compile(r" ([,.;:!?%)\]}]|'(?:s|t|m|d|ll|re|ve)\b)")
 _AFTER = re.compile(r"([(\[{$£€]) ")
 _QUOTED = re.compile(r'" ([^"\n]*?) "')
 
