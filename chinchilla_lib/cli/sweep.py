@@ -22,7 +22,7 @@ from chinchilla_lib.runs import PRECISIONS, SCHEDULES, RunConfig, RunFailure
 from chinchilla_lib.sweeps.executors import Executor, Processes
 from chinchilla_lib.sweeps.folder import SweepFolder
 from chinchilla_lib.sweeps.locks import Shard
-from chinchilla_lib.sweeps.plan import MAX_EPOCHS, TIERS, SweepPlan, Tier, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import MAX_EPOCHS, TIERS, SweepPlan, Tier, count_once, plan_isoflop_sweep
 from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
 from chinchilla_lib.sweeps.status import read_status, rebuild_tables, runs_left
 
@@ -130,17 +130,21 @@ def _plan(options: argparse.Namespace) -> int:
     plan, shards = _make_plan(options)
     preview, estimates = plan.preview(), _Estimates(shards.folder)
     seconds = estimates(preview.configs)
-    _say_price(preview, shards, sum(seconds) / min(options.workers, len(seconds)), options.workers)
+    wall = estimates.wall_seconds(preview.configs, options.workers)
+    _say_price(preview, shards, wall, options.workers)
     if plan.ladder:
         _say(
             f"in stages: the widths above {format_flops(plan.ladder.budgets[0])} FLOPs are those expected; "
             "each budget is centred on what the smaller ones measure"
         )
     if options.out:
-        options.out.write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
+        try:
+            options.out.write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--out {options.out} cannot be written: {error.strerror or error}") from None
         _say(f"{options.out}: plan {plan.identity}")
     if options.json:
-        print(json.dumps(_report(preview, shards, seconds, options.workers), indent=1))
+        print(json.dumps(_report(preview, shards, seconds, wall, options.workers), indent=1))
     else:
         _list(preview.configs, seconds)
     return 0
@@ -157,8 +161,8 @@ def _run(options: argparse.Namespace) -> int:
     plan, shards = _make_plan(options)
     folder, estimates = SweepFolder(options.out), _Estimates(shards.folder)
     if left := runs_left(plan, folder):
-        n_workers = options.workers * (shard.count if shard else 1)
-        _say_price(plan.preview(), shards, sum(estimates(left)) / min(n_workers, len(left)), n_workers)
+        n_workers = executor.n_workers * (shard.count if shard else 1)
+        _say_price(plan.preview(), shards, estimates.wall_seconds(left, n_workers), n_workers)
     signal.signal(signal.SIGTERM, _stop)
     try:
         records = run_sweep(
@@ -321,26 +325,38 @@ def _executor(options: argparse.Namespace) -> Executor:
 
 
 class _Estimates:
-    """Seconds that runs take on the device found; each config is timed once."""
+    """Seconds that runs would take alone on the device found; runs of one shape and batch are timed once."""
 
     def __init__(self, shards_folder: Path) -> None:
         from chinchilla_lib.training.trainer import ShardTrainer
 
         self._trainer = ShardTrainer(shards_folder.resolve())
-        self._seconds: dict[str, float] = {}
+        self._per_step: dict[object, float] = {}
 
     def __call__(self, configs: Sequence[RunConfig]) -> list[float]:
-        new = [config for config in configs if config.run_id not in self._seconds]
-        seconds = self._trainer.estimate_seconds(new) if new else []
-        self._seconds.update(zip((config.run_id for config in new), seconds, strict=True))
-        return [self._seconds[config.run_id] for config in configs]
+        new = {key: config for config in configs if (key := _kind(config)) not in self._per_step}
+        seconds = self._trainer.estimate_seconds(list(new.values())) if new else []
+        for (key, config), cost in zip(new.items(), seconds, strict=True):
+            self._per_step[key] = cost / config.n_steps
+        return [self._per_step[_kind(config)] * config.n_steps for config in configs]
+
+    def wall_seconds(self, configs: Sequence[RunConfig], n_workers: int) -> float:
+        """Seconds that all runs take, a shared trunk counted once, with some workers at their best."""
+        seconds = {c.run_id: cost for c, cost in zip(configs, self(configs), strict=True)}
+        return count_once(configs, lambda config: seconds[config.run_id]) / min(n_workers, len(configs))
+
+
+def _kind(config: RunConfig) -> object:
+    return config.shape, config.batch_size_sequences, config.precision
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _report(plan: SweepPlan, shards: Shards, seconds: Sequence[float], n_workers: int) -> dict[str, Any]:
+def _report(
+    plan: SweepPlan, shards: Shards, seconds: Sequence[float], wall: float, n_workers: int
+) -> dict[str, Any]:
     return {
         "name": plan.name,
         "corpus": {"name": shards.name, "identity": shards.identity},
@@ -351,7 +367,7 @@ def _report(plan: SweepPlan, shards: Shards, seconds: Sequence[float], n_workers
             "unique_tokens": shards.train.n_tokens,
             "epochs": plan.epochs(shards.train.n_tokens),
             "workers": n_workers,
-            "seconds": sum(seconds) / min(n_workers, len(seconds)),
+            "seconds": wall,
         },
         "runs": [
             {

@@ -15,7 +15,7 @@ from chinchilla_lib.sweeps.executors import Executor, InProcess, Processes
 from chinchilla_lib.sweeps.folder import SweepFolder
 from chinchilla_lib.sweeps.jobs import Job, JobTrainer, SingleRuns, Trainer, group_jobs, select_shard
 from chinchilla_lib.sweeps.locks import Shard, hold_folder
-from chinchilla_lib.sweeps.plan import SweepPlan
+from chinchilla_lib.sweeps.plan import SweepPlan, count_once
 from chinchilla_lib.sweeps.stages import Stage, next_stage
 
 __all__ = ["Progress", "SweepError", "run_sweep"]
@@ -300,9 +300,14 @@ class _Clock:
     ) -> None:
         configs = [config for job in jobs for config in job.configs]
         estimates = estimate_seconds(configs) if estimate_seconds and configs else None
-        weights = estimates or [config.flops for config in configs]
-        self._weight = dict(zip((config.run_id for config in configs), weights, strict=True))
-        self._left = sum(weights)
+        alone = estimates or [config.flops for config in configs]
+        self._weight = dict(zip((config.run_id for config in configs), alone, strict=True))
+        for job in jobs:  # runs of one trunk cost less together
+            ids = [config.run_id for config in job.configs]
+            together = count_once(job.configs, lambda config: self._weight[config.run_id])
+            share = together / sum(self._weight[run_id] for run_id in ids)
+            self._weight.update((run_id, share * self._weight[run_id]) for run_id in ids)
+        self._left = sum(self._weight.values())
         self._scale = 1.0 if estimates or not configs else None
         self._n_workers = max(1, n_workers)
         self._expected = self._taken = 0.0
