@@ -8,7 +8,8 @@ not discounted: every query is counted against every key.
 written out. The counter ignores the embedding (a look-up), the softmax, norms,
 activations, rotations, residual sums and the loss; on a CPU also both products of the
 fused attention kernel, for which it has no formula. For fused kernels that it knows, its
-backward pass has one product more, the recomputed attention logits.
+backward pass has one product more, the recomputed attention logits. The positions of the
+gopher family are counted in full (`FlopCount.relative_position_projection`).
 """
 
 import math
@@ -91,8 +92,8 @@ class FlopCount:
     """2 T d V."""
     relative_position_projection: int
     """L 2 T d A in the gopher family, else 0. The paper counts these weights in N but
-    lists no FLOPs for them. Counted per sequence; a program may share the projected
-    positions within a batch."""
+    lists no FLOPs for them. Counted per sequence; our program projects the positions
+    once for a batch and, as they are constants, needs one product fewer going back."""
     relative_position_logits: int
     """L 2 T T A in the gopher family, else 0: queries against projected positions, the
     second score term of Transformer-XL, which the paper does not list either."""

@@ -1,4 +1,4 @@
-"""Be one process of a data-parallel run and die in it, as by ``kill -9``.
+"""Be a process of a data-parallel run; process 1 dies in it, as by ``kill -9``.
 
 ``python -m tests.training.dying_replica STEPS ARGUMENTS``: the command line with those arguments, for so
 many steps.
@@ -20,7 +20,7 @@ if __name__ == "__main__":
 
     def die_in_time(self: DeviceStep, rate: float, batch: np.ndarray) -> Tensor:
         global steps_left
-        if steps_left == 0:
+        if steps_left == 0 and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGKILL)
         steps_left -= 1
         return do_step(self, rate, batch)

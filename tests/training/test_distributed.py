@@ -107,7 +107,7 @@ def test_a_lost_replica_ends_the_run_and_one_process_finishes_it(
 
 
 @pytest.mark.faults
-def test_torchrun_restarts_after_a_death_and_ends_as_one_process(
+def test_torchrun_ends_when_a_process_dies_and_goes_on_to_the_same_end(
     config: RunConfig, shards: Shards, undisturbed: RunRecord, tmp_path: Path
 ) -> None:
     command = arguments(config, shards, tmp_path / "out")
@@ -120,8 +120,9 @@ def test_torchrun_restarts_after_a_death_and_ends_as_one_process(
     )
     assert once.returncode != 0
     assert "SIGKILL" in once.stderr
+    assert "the same command" in once.stderr  # process 0 says how to go on, whatever ended it first
     kept = load_state(SweepFolder(tmp_path / "out").checkpoints(config.run_id))
-    assert kept is not None and kept[1]["step"] == 12
+    assert kept is not None and kept[1]["step"] >= 11  # torchrun may end process 0 as it writes
     again = subprocess.run([*torchrun, "-m", "chinchilla_lib", *command], capture_output=True, timeout=600)
     assert again.returncode == 0, again.stderr
     (record,) = SweepFolder(tmp_path / "out").load_records()
