@@ -5,7 +5,7 @@ once, and beside them, which other models fill from streams of their own. Nothin
 device until a loss is read. On a CPU the same work runs uncaptured: that is how it is tested.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -18,9 +18,8 @@ from torch.nn.utils import clip_grad_norm_
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.training.model import Transformer
-from chinchilla_lib.training.schedule import schedule_rate
 
-__all__ = ["DeviceStep", "LossFunction", "best_precision"]
+__all__ = ["DeviceStep", "DeviceSteps", "LossFunction", "best_precision"]
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """From tokens and targets, both (B, T), to the mean loss in nats per token."""
@@ -114,13 +113,13 @@ class DeviceStep:
             self._rehearse()
             self._graph = None if self._stream is None else self._capture(self._stream)
 
-    def __call__(self, step: int, batch: npt.NDArray[np.int64]) -> Tensor:
+    def __call__(self, rate: float, batch: npt.NDArray[np.int64]) -> Tensor:
         """Do one optimiser step, or queue it on a GPU.
 
         Parameters
         ----------
-        step : int
-            Counted from 0; places the step on the schedule.
+        rate : float
+            Learning rate.
         batch : ndarray
             Token ids, shape (sequences, seq_len + 1).
 
@@ -135,7 +134,7 @@ class DeviceStep:
             if self._stream is not None:
                 tokens = tokens.pin_memory()
             self._tokens.copy_(tokens, non_blocking=True)
-            self._rate.fill_(schedule_rate(self.config, step))
+            self._rate.fill_(rate)
             if self._graph is None:
                 self._work()
             else:
@@ -206,3 +205,47 @@ class DeviceStep:
         self._scaler.step(self._optimiser)
         self._scaler.update()
         self._loss.copy_(loss.detach())
+
+
+class DeviceSteps:
+    """Several models, of any shapes, each with a :class:`DeviceStep` of its own; on a GPU they overlap.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+    device : torch.device
+
+    Attributes
+    ----------
+    models : list of Transformer
+    """
+
+    kernels = "autograd"
+
+    def __init__(self, configs: Sequence[RunConfig], device: torch.device) -> None:
+        self._steps = [DeviceStep(config, device) for config in configs]
+        self.models = [step.model for step in self._steps]
+        self._none = torch.full((), torch.nan, device=device)
+
+    def __call__(
+        self, rates: Sequence[float | None], batches: Sequence[npt.NDArray[np.int64]]
+    ) -> list[Tensor]:
+        """Do or queue one step of each model whose rate is given; the losses, nan for the others."""
+        return [
+            self._none if rate is None else step(rate, batch)
+            for step, rate, batch in zip(self._steps, rates, batches, strict=True)
+        ]
+
+    def wait(self) -> None:
+        """Let what follows see the steps queued so far."""
+        for step in self._steps:
+            step.wait()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that decides later steps, by name; read after :meth:`wait`."""
+        return {f"{i}.{name}": t for i, step in enumerate(self._steps) for name, t in step.state().items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a :meth:`state`."""
+        for i, step in enumerate(self._steps):
+            step.load({name: state[f"{i}.{name}"] for name in step.state()})

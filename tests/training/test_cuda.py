@@ -15,23 +15,16 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.training import cuda
 from chinchilla_lib.training.batches import training_batches
-from chinchilla_lib.training.cuda import DeviceStep, best_precision
-from chinchilla_lib.training.loop import TrainingStep
+from chinchilla_lib.training.cpu import CpuStep
+from chinchilla_lib.training.cuda import DeviceStep, DeviceSteps, best_precision
 from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.schedule import schedule_rate
 from tests.training.test_loop import make_config
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 N_STEPS = 20
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """More would spend their time waiting for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +38,15 @@ def config(shards: Shards) -> RunConfig:
 
 
 def losses_of(step: DeviceStep, batches: list[np.ndarray]) -> list[float]:
-    losses = [step(i, batch) for i, batch in enumerate(batches)]
+    losses = [step(schedule_rate(step.config, i), batch) for i, batch in enumerate(batches)]
     step.wait()
     return [loss.item() for loss in losses]
 
 
 # A weight of zero gradient moves by the sign of a rounding error times the rate: 1e-4 of loss is ample.
 def test_it_is_the_step_of_the_plain_loop(config: RunConfig, batches: list[np.ndarray]) -> None:
-    plain = TrainingStep(config, CPU)
-    expected = [plain(i, batch) for i, batch in enumerate(batches)]
+    plain = CpuStep([config])
+    expected = [plain([schedule_rate(config, i)], [batch]).item() for i, batch in enumerate(batches)]
     assert losses_of(DeviceStep(config, CPU), batches) == pytest.approx(expected, abs=1e-4)
 
 
@@ -82,23 +75,22 @@ def test_a_state_goes_on_as_if_never_left(
     kept = {name: tensor.clone() for name, tensor in first.state().items()}
     second = DeviceStep(replace(config, seed=1), CPU)
     second.load(kept)
-    rest = [(5 + i, batch) for i, batch in enumerate(batches[5:])]
-    assert [second(i, b).item() for i, b in rest] == [first(i, b).item() for i, b in rest]
+    assert [second(0.003, b).item() for b in batches[5:]] == [first(0.003, b).item() for b in batches[5:]]
 
 
 def test_a_step_that_overflows_is_left_out(config: RunConfig, batches: list[np.ndarray]) -> None:
     step = DeviceStep(replace(config, precision="fp16"), CPU)
-    step(0, batches[0])
+    step(0.0025, batches[0])
     too_large = 2.0**40
     step.load({**step.state(), "scale": torch.tensor(too_large)})
     before = {name: tensor.clone() for name, tensor in step.state().items()}
-    assert torch.isfinite(step(1, batches[1]))
+    assert torch.isfinite(step(0.005, batches[1]))
     after = step.state()
     changed = {name for name in before if not torch.equal(after[name], before[name])}
     assert changed == {"scale", "_growth_tracker"}
     assert after["scale"] == too_large / 2
     for _ in range(40):
-        step(1, batches[1])
+        step(0.005, batches[1])
     assert step.state()["embedding.weight.step"] > 1
     assert step.state()["embedding.weight"].isfinite().all()
 
@@ -140,10 +132,10 @@ def test_a_graph_is_replayed_on_the_stream_it_was_captured_on(
     assert calls == ["capture", "work", "end capture"]
     assert all(group["capturable"] for group in step._optimiser.param_groups)
     calls.clear()
-    step(0, batches[0])
+    step(0.0025, batches[0])
     assert calls == ["own stream", "replay", "end own stream"]
     assert torch.equal(step._tokens, torch.from_numpy(batches[0]))
-    assert step._rate == pytest.approx(0.01 / 4)
+    assert step._rate == pytest.approx(0.0025)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +152,21 @@ def test_the_best_precision_is_what_the_device_has(
     if precision != "bf16":
         with pytest.raises(InputError, match=f"which some GPU lacks: plan with '{precision}'"):
             DeviceStep(replace(config, precision="bf16"), gpu)
+
+
+def test_models_side_by_side_keep_to_themselves(config: RunConfig, batches: list[np.ndarray]) -> None:
+    configs = [config, replace(config, seed=1, shape=replace(config.shape, d_model=16))]
+    steps = DeviceSteps(configs, CPU)
+    steps([0.01, 0.02], batches[:2])
+    kept = {name: tensor.clone() for name, tensor in steps.state().items()}
+    left_out, loss = steps([None, 0.02], batches[2:4])
+    assert left_out.isnan()
+    changed = {name[0] for name, tensor in steps.state().items() if not torch.equal(tensor, kept[name])}
+    assert changed == {"1"}
+    steps.load(kept)
+    alone = DeviceStep(configs[1], CPU)
+    alone(0.02, batches[1])
+    assert alone(0.02, batches[3]) == loss == steps([None, 0.02], batches[2:4])[1]
 
 
 @needs_gpu
@@ -182,9 +189,8 @@ def test_models_side_by_side_do_what_each_does_alone(
     gpu = torch.device("cuda")
     configs = [replace(config, seed=seed, precision=precision) for seed in range(3)]
     alone = [losses_of(DeviceStep(c, gpu), batches) for c in configs]
-    steps = [DeviceStep(c, gpu) for c in configs]
-    together = [[step(i, batch) for step in steps] for i, batch in enumerate(batches)]
-    for step in steps:
-        step.wait()
+    steps = DeviceSteps(configs, gpu)
+    together = [steps([schedule_rate(config, i)] * 3, [batch] * 3) for i, batch in enumerate(batches)]
+    steps.wait()
     for model, expected in enumerate(alone):
         assert [row[model].item() for row in together] == pytest.approx(expected, abs=1e-4)
