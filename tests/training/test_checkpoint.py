@@ -44,7 +44,7 @@ def some_state(step: int) -> dict[str, torch.Tensor]:
 def test_a_model_comes_back_with_its_config(family: str, tmp_path: Path) -> None:
     config = make_config(family)
     model = Transformer(config.shape, seed=7)
-    FlatAdamW(model, betas=(0.9, 0.98), weight_decay=0.1)  # the parameters now share one storage
+    FlatAdamW([model], betas=(0.9, 0.98), weight_decay=0.1)  # the parameters now share one storage
     save_model(tmp_path / "new" / "model.safetensors", model, config)
     loaded, loaded_config = load_model(tmp_path / "new" / "model.safetensors")
     assert loaded_config == config
