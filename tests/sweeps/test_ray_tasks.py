@@ -21,7 +21,6 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """A cluster of two nodes with a processor each, and the one of them that may be killed."""
     # On a busy machine the agents of a node are slow to start, and a node gives up without them.
     monkeypatch.setenv("RAY_agent_register_timeout_ms", "120000")
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")
     import ray
     from ray.cluster_utils import Cluster
 
