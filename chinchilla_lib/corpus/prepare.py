@@ -36,7 +36,7 @@ __all__ = ["prepare_corpus"]
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T", bound=np.generic)
-_CHUNK_BYTES: Final = 32 << 20
+_CHUNK_BYTES: Final = 16 << 20
 _SAMPLE_BYTES: Final = 64 << 20
 
 
