@@ -1,93 +1,110 @@
 """Loss and gradients of the transformer on the CPU, derived by hand.
 
-Small models are bound by the cost of calling kernels, and autograd doubles it. Here a step is a fixed
-list of kernels over buffers allocated once. The module remains the reference.
+Small models are bound by the cost of calling kernels and of passing over memory; autograd doubles the
+one, and models trained side by side share the other. Here a step is a fixed list of matrix products and
+kernels (:mod:`chinchilla_lib.training.kernels`) over buffers allocated once. The module remains the
+reference.
 
-Shape letters as in :mod:`chinchilla_lib.training.model`; N = B T tokens, A = H K, G = B H. A name with
-``d_`` in front is the gradient of the loss by what follows. Each ``forward`` adds to the residual stream
-``x`` (N, D); each ``backward`` adds to ``d_x`` and fills the gradients of its weights.
+Shape letters: M models, N = B T tokens of each, D model width, F feed-forward width, A = H K attention
+width, V vocabulary. A name with ``d_`` in front is the gradient of the loss by what follows. Each
+``forward`` adds to the residual stream ``x`` (M, N, D); each ``backward`` adds to ``d_x`` and fills the
+gradients of its weights.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from chinchilla_lib.training.model import Transformer, _Block
+from chinchilla_lib.training.kernels import Kernels, choose_kernels
+from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.optimizer import FlatAdamW
 
 __all__ = ["HandwrittenGradients"]
 
 
 class HandwrittenGradients:
-    """Fills the gradients of a model on the CPU as ``model.loss(...).backward()`` does from zero.
-
-    Exponentials are taken without subtracting the largest argument first, which saves passes over the
-    largest tensors. In float32 they overflow beyond 88; then the loss is not finite, the gradients
-    are not filled, and the step is autograd's.
+    """Fills the gradients of models of one shape as ``model.loss(...).backward()`` does from zero.
 
     Parameters
     ----------
-    model : Transformer
-        Each parameter has its ``grad``; both stay in their places.
+    models : sequence of Transformer
+        Of family ``rope`` or ``fast``, on the CPU.
+    optimiser : FlatAdamW
+        Holds their parameters and gradients.
     n_sequences : int
         B, the same at each call.
+    kernels : Kernels, optional
+        Chosen when not given.
     """
 
-    def __init__(self, model: Transformer, n_sequences: int) -> None:
-        shape, embedding = model.shape, model.embedding.weight
-        n_tokens, half = n_sequences * shape.seq_len, shape.kv_size // 2
-        turn = torch.complex(model.cos[:, :half], model.sin[:, half:])  # (T, K/2), cos + i sin
-        turns = torch.stack([turn * shape.kv_size**-0.5, turn, torch.ones_like(turn)])  # of q, k, v
-        scratch = _Scratch(embedding)
-        scratch("wide", max(shape.vocab_size, shape.n_heads * shape.seq_len, shape.ffw_size) * n_tokens)
+    def __init__(
+        self,
+        models: Sequence[Transformer],
+        optimiser: FlatAdamW,
+        n_sequences: int,
+        kernels: Kernels | None = None,
+    ) -> None:
+        model, shape = models[0], models[0].shape
+        m, n_tokens = len(models), n_sequences * shape.seq_len
+        weights = {name: optimiser.stacked(name) for name, _ in model.named_parameters()}
+        self._embedding, self._d_embedding = weights["embedding.weight"]  # (M, V, D)
+        self.kernels = kernels or choose_kernels(shape.kv_size, self._embedding.dtype)
+        self._x, self._d_x = self._embedding.new_empty(2, m, n_tokens, shape.d_model)
+        scratch = _Scratch(self._embedding)
+        scratch("wide", m, n_tokens, max(shape.vocab_size, shape.ffw_size))
+        around = _Around(self._x, self._d_x, scratch, self.kernels)
         self._layers: list[_Attention | _FeedForward] = []
-        for block in model.blocks:
-            assert isinstance(block, _Block)
-            self._layers.append(_Attention(block, turns, n_sequences, scratch))
-            self._layers.append(_FeedForward(block, n_tokens, scratch))
-        self._norm = _Norm(model.norm.weight, n_tokens, scratch)
-        self._embedding, self._d_embedding = _value_and_gradient(embedding)
-        self._x, self._d_x = embedding.new_empty(2, n_tokens, shape.d_model)
-        self._exp_logits = scratch("wide", n_tokens, shape.vocab_size)
-        self._row_start = torch.arange(n_tokens) * shape.vocab_size
+        for i in range(shape.n_layers):
+            prefix = f"blocks.{i}."
+            block = {
+                name.removeprefix(prefix): weight
+                for name, weight in weights.items()
+                if name.startswith(prefix)
+            }
+            self._layers += [_Attention(block, model, around), _FeedForward(block, model, around)]
+        self._norm = _Norm(*weights["norm.weight"], around)
+        self._logits = scratch("wide", m, n_tokens, shape.vocab_size)
+        self._losses = self._embedding.new_empty(m, n_tokens)
+        y, d_y = self._norm.y, self._norm.d_y
+        self._to_logits = _Product(self._logits, y, self._embedding.mT)
+        self._to_d_y = _Product(d_y, self._logits, self._embedding)
+        self._to_d_embedding = _Product(self._d_embedding, self._logits.mT, y)
 
     @torch.inference_mode()
-    def __call__(self, tokens: Tensor, targets: Tensor) -> float:
-        """Loss of a batch; its gradients are left in the parameters' ``grad``.
+    def __call__(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        """Losses of a batch for each model; the gradients are left in the optimiser.
 
         Parameters
         ----------
         tokens, targets : Tensor
-            Ids, shape (B, T).
+            Ids, shape (M, B, T).
 
         Returns
         -------
-        float
-            Nats per token; if it is not finite, the gradients are not filled.
+        Tensor
+            Nats per token, shape (M,). Where it is not finite, neither are the gradients of that model.
         """
-        tokens, at_target = tokens.flatten(), self._row_start + targets.flatten()
-        embedding, exp_logits = self._embedding, self._exp_logits
-        x = torch.index_select(embedding, 0, tokens, out=self._x)
+        tokens, targets = tokens.flatten(1), targets.flatten(1).contiguous()
+        for embedding, ids, x in zip(self._embedding, tokens, self._x, strict=True):
+            torch.index_select(embedding, 0, ids, out=x)
         for layer in self._layers:
-            layer.forward(x)
-        # L = mean of log(total) - z_target, total = sum_j exp(z_j), logits z = y W'
-        y = self._norm.forward(x)
-        torch.mm(y, embedding.t(), out=exp_logits).exp_()  # (N, V)
-        total = exp_logits.sum(1)  # (N)
-        loss = (total / exp_logits.view(-1)[at_target]).log_().mean().item()
-        if not math.isfinite(loss):
-            return loss
-        # d_z = (exp(z) / total - onehot) / N; the division by N total is done where tensors are small
-        exp_logits.view(-1).index_add_(0, at_target, total, alpha=-1)
-        scale = total.mul_(len(tokens)).reciprocal_()[:, None]
-        torch.mm(exp_logits, embedding, out=self._norm.d_y).mul_(scale)
-        torch.mm(exp_logits.t(), y * scale, out=self._d_embedding)
-        d_x = self._d_x.zero_()
-        self._norm.backward(d_x)
+            layer.forward()
+        self._norm.forward()
+        self._to_logits()
+        self.kernels.cross_entropy(self._logits, targets, self._losses)
+        self._to_d_y()
+        self._to_d_embedding()
+        self._d_x.zero_()
+        self._norm.backward()
         for layer in reversed(self._layers):
-            layer.backward(d_x)
-        self._d_embedding.index_add_(0, tokens, d_x)
-        return loss
+            layer.backward()
+        for d_embedding, ids, d_x in zip(self._d_embedding, tokens, self._d_x, strict=True):
+            d_embedding.index_add_(0, ids, d_x)
+        return self._losses.mean(1)
 
 
 class _Scratch:
@@ -103,123 +120,124 @@ class _Scratch:
         return buffer[: math.prod(size)].view(size)
 
 
+class _Product:
+    """out = a b for each model, or out += a b; all of shape (M, rows, columns).
+
+    One product after another, not in a batch: so each is the same, bit for bit, whatever stands beside it.
+    """
+
+    def __init__(self, out: Tensor, a: Tensor, b: Tensor, *, add: bool = False) -> None:
+        self._models = list(zip(out, a, b, strict=True))
+        self._add = add
+
+    def __call__(self) -> None:
+        for out, a, b in self._models:
+            if self._add:
+                out.addmm_(a, b)
+            else:
+                torch.mm(a, b, out=out)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What all layers share: the residual stream and its gradient, memory and kernels."""
+
+    x: Tensor
+    d_x: Tensor
+    scratch: _Scratch
+    kernels: Kernels
+
+
 class _Norm:
-    """y = g u, u = x / rms(x) in each row."""
+    """y = g x / rms(x) in each row; ``backward`` reads ``d_y``."""
 
-    def __init__(self, gain: Tensor, n_tokens: int, scratch: _Scratch) -> None:
-        self._gain, self._d_gain = _value_and_gradient(gain)
-        self._u, self.y = gain.new_empty(2, n_tokens, len(gain))
-        self.d_y, self._product = (scratch(name, n_tokens, len(gain)) for name in ("d_y", "product"))
-        self._inverse_rms, self._mean = gain.new_empty(2, n_tokens)
-        self._epsilon = gain.new_full((n_tokens,), torch.finfo(gain.dtype).eps)
-        self._average = gain.new_full((len(gain),), 1 / len(gain))
-        self._ones = gain.new_ones(n_tokens)
+    def __init__(self, gain: Tensor, d_gain: Tensor, around: _Around) -> None:
+        self._gain, self._d_gain, self._around = gain, d_gain, around
+        self._u, self.y = torch.empty_like(around.x), torch.empty_like(around.x)
+        self._inverse_rms = gain.new_empty(around.x.shape[:2])
+        self.d_y = around.scratch("d_y", *around.x.shape)
 
-    def forward(self, x: Tensor) -> Tensor:
-        square = torch.mul(x, x, out=self._product)
-        torch.addmv(self._epsilon, square, self._average, out=self._inverse_rms).rsqrt_()
-        torch.mul(x, self._inverse_rms[:, None], out=self._u)
-        return torch.mul(self._u, self._gain, out=self.y)
+    def forward(self) -> None:
+        self._around.kernels.norm_forward(self._around.x, self._gain, self._u, self.y, self._inverse_rms)
 
-    def backward(self, d_x: Tensor) -> None:
-        """d_u = g d_y; d_x = (d_u - u mean(u d_u)) / rms(x); d_y is spent."""
-        torch.mul(self._u, self.d_y, out=self._product)
-        torch.mv(self._product.t(), self._ones, out=self._d_gain)
-        torch.mv(self._product, self._gain * self._average, out=self._mean)
-        d_u = self.d_y.mul_(self._gain).addcmul_(self._u, self._mean[:, None], value=-1)
-        d_x.addcmul_(d_u, self._inverse_rms[:, None])
+    def backward(self) -> None:
+        self._around.kernels.norm_backward(
+            self.d_y, self._u, self._inverse_rms, self._gain, self._around.d_x, self._d_gain
+        )
+
+
+_Weights = dict[str, tuple[Tensor, Tensor]]  # value and gradient, each (M, …), by the module's names
 
 
 class _Attention:
-    """x += softmax(q k') v W' of one block, per head.
+    """x += attention(y W_qkv') W_out' of one block."""
 
-    With e = exp(q k') up to the diagonal, else 0, and s its row sums: o = e v / s, and
-    d_(q k') = e (d_o v' - rowsum(d_o o)) / s. Rotary positions are a product of complex numbers, for
-    which the two halves of each head of q and k are laid out as pairs.
-    """
-
-    def __init__(self, block: _Block, turns: Tensor, n_sequences: int, scratch: _Scratch) -> None:
-        b, h, (t, half) = n_sequences, block.n_heads, turns.shape[1:]
-        k, a = 2 * half, 2 * half * h
-        weight, new = block.qkv.weight, block.qkv.weight.new_empty
-        self._norm = _Norm(block.attention_norm.weight, b * t, scratch)
-        self._w_qkv, self._d_w_qkv = _value_and_gradient(weight)
-        self._w_out, self._d_w_out = _value_and_gradient(block.attention_out.weight)
-        self._w_pairs, self._d_w_pairs = torch.empty_like(self._w_qkv), scratch("w_pairs", *weight.shape)
-        rows = torch.arange(3 * a)
-        self._pairs = torch.cat([rows[: 2 * a].view(2 * h, 2, half).mT.flatten(), rows[2 * a :]])
-        self._halves = self._pairs.argsort()
-        self._turns = turns[:, None, None]
-        self._turns_back = self._turns.conj().resolve_conj()
-        self._qkv = scratch("qkv", b * t, 3 * a)
-        self._qkv_by_head = torch.view_as_complex(self._qkv.view(b, t, 3, h, half, 2)).permute(2, 0, 3, 1, 4)
-        turned, d_turned = new(3, b, h, t, k), scratch("d_turned", 3, b, h, t, k)
-        self._turned, self._d_turned = (
-            torch.view_as_complex(x.view(3, b, h, t, half, 2)) for x in (turned, d_turned)
+    def __init__(self, block: _Weights, model: Transformer, around: _Around) -> None:
+        shape, kernels = model.shape, around.kernels
+        w_qkv, d_w_qkv = block["qkv.weight"]
+        w_out, d_w_out = block["attention_out.weight"]
+        self._norm = norm = _Norm(*block["attention_norm.weight"], around)
+        m, n_tokens, _ = around.x.shape
+        width, heads = shape.attention_width, (-1, shape.seq_len, shape.n_heads, shape.kv_size)
+        qkv, d_qkv = w_qkv.new_empty(m, n_tokens, 3 * width), around.scratch("d_qkv", m, n_tokens, 3 * width)
+        out, d_out = w_qkv.new_empty(m, n_tokens, width), around.scratch("d_out", m, n_tokens, width)
+        by_head, d_by_head = (
+            z.view(-1, shape.seq_len, 3, shape.n_heads, shape.kv_size) for z in (qkv, d_qkv)
         )
-        self._q, self._k, self._v = turned.flatten(1, 2)  # (G, T, K)
-        self._d_q, self._d_k, self._d_v = d_turned.flatten(1, 2)
-        self._e, self._d_e = new(b * h, t, t), scratch("wide", b * h, t, t)
-        self._s = new(b * h, t, 1)
-        self._o = scratch("o", b * h, t, k)
-        self._attended, self._d_attended = new(b * t, a), scratch("d_attended", b * t, a)
-        self._attended_by_head, self._d_attended_by_head = (
-            x.view(b, t, h, k).transpose(1, 2) for x in (self._attended, self._d_attended)
-        )
-        self._s_by_head, self._o_by_head = (x.view(b, h, t, -1) for x in (self._s, self._o))
+        inputs = by_head, model.cos, model.sin, kernels.attention_memory(by_head), out.view(heads)
+        self._attend = partial(kernels.attention_forward, *inputs)
+        self._attend_back = partial(kernels.attention_backward, *inputs, d_out.view(heads), d_by_head)
+        self._to_qkv = _Product(qkv, norm.y, w_qkv.mT)
+        self._to_x = _Product(around.x, out, w_out.mT, add=True)
+        self._to_d_out = _Product(d_out, around.d_x, w_out)
+        self._to_d_w_out = _Product(d_w_out, around.d_x.mT, out)
+        self._to_d_w_qkv = _Product(d_w_qkv, d_qkv.mT, norm.y)
+        self._to_d_y = _Product(norm.d_y, d_qkv, w_qkv)
 
-    def forward(self, x: Tensor) -> None:
-        torch.index_select(self._w_qkv, 0, self._pairs, out=self._w_pairs)
-        torch.mm(self._norm.forward(x), self._w_pairs.t(), out=self._qkv)
-        torch.mul(self._qkv_by_head, self._turns, out=self._turned)
-        torch.bmm(self._q, self._k.mT, out=self._e).exp_().tril_()
-        torch.sum(self._e, -1, keepdim=True, out=self._s)
-        torch.bmm(self._e, self._v, out=self._o)
-        torch.div(self._o_by_head, self._s_by_head, out=self._attended_by_head)
-        x.addmm_(self._attended, self._w_out.t())
+    def forward(self) -> None:
+        self._norm.forward()
+        self._to_qkv()
+        self._attend()
+        self._to_x()
 
-    def backward(self, d_x: Tensor) -> None:
-        torch.mm(d_x.t(), self._attended, out=self._d_w_out)
-        torch.mm(d_x, self._w_out, out=self._d_attended)
-        torch.div(self._d_attended_by_head, self._s_by_head, out=self._o_by_head)
-        d_o = self._o  # over s
-        mean = (self._o_by_head * self._attended_by_head).sum(-1).view_as(self._s)
-        torch.bmm(self._e.mT, d_o, out=self._d_v)
-        torch.bmm(d_o, self._v.mT, out=self._d_e).sub_(mean).mul_(self._e)
-        torch.bmm(self._d_e, self._k, out=self._d_q)
-        torch.bmm(self._d_e.mT, self._q, out=self._d_k)
-        torch.mul(self._d_turned, self._turns_back, out=self._qkv_by_head)
-        torch.mm(self._qkv.t(), self._norm.y, out=self._d_w_pairs)
-        torch.index_select(self._d_w_pairs, 0, self._halves, out=self._d_w_qkv)
-        torch.mm(self._qkv, self._w_pairs, out=self._norm.d_y)
-        self._norm.backward(d_x)
+    def backward(self) -> None:
+        self._to_d_out()
+        self._to_d_w_out()
+        self._attend_back()
+        self._to_d_w_qkv()
+        self._to_d_y()
+        self._norm.backward()
 
 
 class _FeedForward:
-    """x += gelu(y W_in') W_out' of one block."""
+    """x += f(y W_in') W_out' of one block."""
 
-    def __init__(self, block: _Block, n_tokens: int, scratch: _Scratch) -> None:
-        self._norm = _Norm(block.ffw_norm.weight, n_tokens, scratch)
-        self._w_in, self._d_w_in = _value_and_gradient(block.ffw_in.weight)
-        self._w_out, self._d_w_out = _value_and_gradient(block.ffw_out.weight)
-        size = n_tokens, len(self._w_in)
-        self._hidden, self._active = self._w_in.new_empty(2, *size)
-        self._d_hidden = scratch("wide", *size)
+    def __init__(self, block: _Weights, model: Transformer, around: _Around) -> None:
+        w_in, d_w_in = block["ffw_in.weight"]
+        w_out, d_w_out = block["ffw_out.weight"]
+        self._norm = norm = _Norm(*block["ffw_norm.weight"], around)
+        size = *around.x.shape[:2], model.shape.ffw_size
+        self._slope, active = w_in.new_empty(size), w_in.new_empty(size)
+        self._d_hidden = around.scratch("wide", *size)
+        name = "relu2" if model.shape.family == "fast" else "gelu"
+        self._activate = partial(around.kernels.activate, name, self._slope, active)
+        self._to_hidden = _Product(self._slope, norm.y, w_in.mT)
+        self._to_x = _Product(around.x, active, w_out.mT, add=True)
+        self._to_d_active = _Product(self._d_hidden, around.d_x, w_out)
+        self._to_d_w_out = _Product(d_w_out, around.d_x.mT, active)
+        self._to_d_w_in = _Product(d_w_in, self._d_hidden.mT, norm.y)
+        self._to_d_y = _Product(norm.d_y, self._d_hidden, w_in)
 
-    def forward(self, x: Tensor) -> None:
-        torch.mm(self._norm.forward(x), self._w_in.t(), out=self._hidden)
-        torch.ops.aten.gelu.out(self._hidden, out=self._active)
-        x.addmm_(self._active, self._w_out.t())
+    def forward(self) -> None:
+        self._norm.forward()
+        self._to_hidden()
+        self._activate()
+        self._to_x()
 
-    def backward(self, d_x: Tensor) -> None:
-        d_hidden = torch.mm(d_x, self._w_out, out=self._d_hidden)
-        torch.mm(d_x.t(), self._active, out=self._d_w_out)
-        torch.ops.aten.gelu_backward.grad_input(d_hidden, self._hidden, grad_input=d_hidden)
-        torch.mm(d_hidden.t(), self._norm.y, out=self._d_w_in)
-        torch.mm(d_hidden, self._w_in, out=self._norm.d_y)
-        self._norm.backward(d_x)
-
-
-def _value_and_gradient(parameter: Tensor) -> tuple[Tensor, Tensor]:
-    assert parameter.grad is not None
-    return parameter.detach(), parameter.grad
+    def backward(self) -> None:
+        self._to_d_active()
+        self._to_d_w_out()
+        self._d_hidden.mul_(self._slope)
+        self._to_d_w_in()
+        self._to_d_y()
+        self._norm.backward()

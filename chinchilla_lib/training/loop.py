@@ -1,10 +1,14 @@
-"""One run, from config to record."""
+"""Runs, from configs to records."""
 
 import logging
-import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +17,30 @@ from torch import Tensor
 
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
-from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
+from chinchilla_lib.runs import LossCurve, RunConfig, RunFailure, RunRecord
 from chinchilla_lib.training.batches import HeldoutWindows, choose_heldout, training_batches
-from chinchilla_lib.training.handwritten import HandwrittenGradients
+from chinchilla_lib.training.checkpoint import load_state, save_state
+from chinchilla_lib.training.cpu import CpuStep
+from chinchilla_lib.training.cuda import DeviceSteps
 from chinchilla_lib.training.heldout import measure_heldout
 from chinchilla_lib.training.model import Transformer
-from chinchilla_lib.training.optimizer import FlatAdamW
 from chinchilla_lib.training.schedule import schedule_rate
 
 __all__ = [
     "CURVE_POINTS",
-    "TrainingStep",
+    "Step",
     "check_corpus",
     "find_device",
+    "make_step",
     "measure_run",
+    "side_by_side",
     "thin_curve",
+    "train_job",
     "train_run",
 ]
 
-CURVE_POINTS = 200
+CURVE_POINTS: Final = 200
+_READ_EVERY: Final = 32  # steps; reading a loss makes the host wait for a GPU
 
 _log = logging.getLogger(__name__)
 
@@ -73,28 +82,245 @@ def train_run(
     DivergedError
         If the loss is no longer finite; the message names the step.
     """
-    check_corpus(config, shards)
-    device = device or find_device()
-    heldout = choose_heldout(shards, seq_len=config.shape.seq_len, n_sequences=config.eval_sequences)
-    started = time.perf_counter()
-    training_step = TrainingStep(config, device)
-    batches = training_batches(
-        shards.train,
-        seq_len=config.shape.seq_len,
-        batch_size_sequences=config.batch_size_sequences,
-        n_steps=config.n_steps,
-        seed=config.seed,
-    )
-    losses = np.empty(config.n_steps)
-    for step, batch in enumerate(batches):
-        losses[step] = training_step(step, batch)
-        if not math.isfinite(losses[step]):
-            raise DivergedError(
-                f"run {config.run_id}: the loss is {losses[step]} at step {step + 1} of {config.n_steps}"
+    (result,) = train_job((config,), shards, device=device, on_step=on_step)
+    if isinstance(result, RunFailure):
+        raise DivergedError(result.reason)
+    return result
+
+
+def train_job(
+    job: Sequence[RunConfig],
+    shards: Shards,
+    *,
+    device: torch.device | None = None,
+    checkpoint_folder: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    on_step: Callable[[int, float], None] | None = None,
+    step: "Step | None" = None,
+) -> Iterator[RunRecord | RunFailure]:
+    """Train runs together: side by side, or from one trunk.
+
+    What a run measures does not depend on the others of its job, nor on interruptions.
+
+    Parameters
+    ----------
+    job : sequence of RunConfig
+        Runs that share a :attr:`~chinchilla_lib.runs.RunConfig.trunk`; or runs of schedule ``cosine``, on
+        the CPU equal but for seed and learning rate (:func:`side_by_side`).
+    shards : Shards
+    device : torch.device, optional
+        Found when not given.
+    checkpoint_folder : pathlib.Path, optional
+        Of this job alone. States are kept there, and a job found there goes on where it was.
+    checkpoint_seconds : float
+        Time between two states.
+    on_step : callable, optional
+        Called with the step (from 1) and its training loss, the mean over runs side by side.
+    step : Step, optional
+        Of :func:`make_step` when not given.
+
+    Yields
+    ------
+    RunRecord or RunFailure
+        Of each run, as it ends.
+
+    Raises
+    ------
+    InputError
+        If a config was planned for another corpus or vocabulary.
+    """
+    for config in job:
+        check_corpus(config, shards)
+    session = _Session(job, shards, device or find_device(), on_step, step)
+    keeper = _Keeper(session, checkpoint_folder, checkpoint_seconds)
+    if job[0].trunk is None:
+        yield from _train_side_by_side(session, keeper)
+    else:
+        yield from _train_trunk(session, keeper)
+
+
+def side_by_side(config: RunConfig) -> RunConfig:
+    """What configs have in common when :func:`train_job` can train them side by side on the CPU."""
+    return replace(config, seed=0, learning_rate=1.0, flops_budget=1.0)
+
+
+def _train_side_by_side(session: "_Session", keeper: "_Keeper") -> Iterator[RunRecord | RunFailure]:
+    keeper.go_on()
+    for end in sorted({config.n_steps for config in session.job}):
+        session.advance(session.job, end, keeper.keep_sometimes)
+        for i, config in enumerate(session.job):
+            if config.n_steps == end:
+                yield session.measure(i, config)
+
+
+def _train_trunk(session: "_Session", keeper: "_Keeper") -> Iterator[RunRecord | RunFailure]:
+    """The runs in order of length; each cools down from the trunk, which then goes on without it."""
+    runs = sorted(session.job, key=lambda config: config.n_steps)
+    keeper.go_on(before=runs[0].n_steps - runs[0].cooldown_steps)
+    for config in runs:
+        session.advance([runs[-1]], config.n_steps - config.cooldown_steps, keeper.keep_sometimes)
+        trunk = session.snapshot()
+        if len(runs) > 1:
+            keeper.keep()
+        session.advance([config], config.n_steps)
+        yield session.measure(0, config)
+        session.restore(*trunk)
+
+
+class Step(Protocol):
+    """One step of several models, left out where the rate is None; gives their losses."""
+
+    models: list[Transformer]
+    kernels: str
+
+    def __call__(
+        self, rates: Sequence[float | None], batches: Sequence[npt.NDArray[np.int64]], /
+    ) -> Sequence[Tensor] | Tensor: ...
+    def wait(self) -> None: ...
+    def state(self) -> dict[str, Tensor]: ...
+    def load(self, state: Mapping[str, Tensor], /) -> None: ...
+
+
+def make_step(configs: Sequence[RunConfig], device: torch.device) -> Step:
+    """The step that trains these configs on a device: by hand on the CPU where it can be, else by autograd.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+    device : torch.device
+    """
+    by_hand = device.type == "cpu" and configs[0].shape.family != "gopher" and configs[0].precision != "fp16"
+    return CpuStep(configs) if by_hand else DeviceSteps(configs, device)
+
+
+class _Session:
+    """Models under training, the losses so far, and where in the data they are."""
+
+    def __init__(
+        self,
+        job: Sequence[RunConfig],
+        shards: Shards,
+        device: torch.device,
+        on_step: Callable[[int, float], None] | None,
+        step: Step | None,
+    ) -> None:
+        self.started = time.perf_counter()
+        self.job, self._shards, self._device, self._on_step = list(job), shards, device, on_step
+        self.models = self.job[-1:] if job[0].trunk else self.job
+        self.step = step or make_step(self.models, device)
+        self.losses = np.full((len(self.models), max(config.n_steps for config in job)), np.nan)
+        self.n_done = 0
+
+    def advance(
+        self, configs: Sequence[RunConfig], end: int, after_steps: Callable[[], None] = lambda: None
+    ) -> None:
+        """Step until ``end`` on the schedules of the configs, unless all losses stop being numbers."""
+        pending: list[Sequence[Tensor] | Tensor] = []
+        batches = [
+            islice(
+                training_batches(
+                    self._shards.train,
+                    seq_len=config.shape.seq_len,
+                    batch_size_sequences=config.batch_size_sequences,
+                    n_steps=end,
+                    seed=config.seed,
+                ),
+                self.n_done,
+                None,
             )
-        if on_step is not None:
-            on_step(step + 1, float(losses[step]))
-    return measure_run(config, training_step.model, heldout, losses, started=started, device=device)
+            for config in configs
+        ]
+        read_every = 1 if self._device.type == "cpu" or self._on_step else _READ_EVERY
+        for step, together in enumerate(zip(*batches, strict=True), start=self.n_done):
+            if self.n_done and not np.isfinite(self.losses[:, self.n_done - 1]).any():
+                return
+            rates = [schedule_rate(c, step) if step < c.n_steps else None for c in configs]
+            pending.append(self.step(rates, together))
+            if len(pending) < read_every and step + 1 < end:
+                continue
+            self.step.wait()
+            losses = torch.stack([torch.stack(tuple(row)) for row in pending], 1).cpu().numpy()
+            pending.clear()
+            self.losses[:, step + 1 - losses.shape[1] : step + 1] = losses
+            self.n_done = step + 1
+            if self._on_step is not None:
+                self._on_step(self.n_done, float(losses[:, -1].mean()))
+            after_steps()
+
+    def snapshot(self) -> tuple[int, dict[str, Tensor]]:
+        """A copy of where training is."""
+        self.step.wait()
+        return self.n_done, {name: tensor.clone() for name, tensor in self.step.state().items()}
+
+    def restore(self, n_done: int, state: Mapping[str, Tensor]) -> None:
+        """Go back to a snapshot."""
+        self.step.load(state)
+        self.n_done = n_done
+
+    def measure(self, i: int, config: RunConfig) -> RunRecord | RunFailure:
+        """What a run ends with; the time since the run before is its own."""
+        losses = self.losses[i, : config.n_steps]
+        finite = np.isfinite(losses)
+        if not finite.all():
+            at = int(finite.argmin())
+            reason = f"run {config.run_id}: the loss is {losses[at]} at step {at + 1} of {config.n_steps}"
+            return RunFailure(config, reason, "diverged")
+        heldout = _heldout(self._shards, config.shape.seq_len, config.eval_sequences)
+        model = self.step.models[i]
+        record = measure_run(
+            config,
+            model,
+            heldout,
+            losses,
+            started=self.started,
+            device=self._device,
+            kernels=self.step.kernels,
+        )
+        self.started = time.perf_counter()
+        return record
+
+
+@cache
+def _heldout(shards: Shards, seq_len: int, n_sequences: int) -> HeldoutWindows:
+    return choose_heldout(shards, seq_len=seq_len, n_sequences=n_sequences)
+
+
+class _Keeper:
+    """Keeps the states of a session in a folder, and finds them there."""
+
+    def __init__(self, session: _Session, folder: Path | None, seconds: float) -> None:
+        self._session, self._folder, self._seconds = session, folder, seconds
+        self._ids = [config.trunk or config.run_id for config in session.models]
+        self._kept_at = time.monotonic()
+
+    def go_on(self, before: int | None = None) -> None:
+        """Take up the newest sound state of these runs, unless it lies beyond a step."""
+        session = self._session
+        found = load_state(self._folder) if self._folder else None
+        if found is None:
+            return
+        tensors, meta = found
+        if meta["runs"] == self._ids and (before is None or meta["step"] <= before):
+            session.losses[:, : meta["step"]] = tensors.pop("losses").numpy()
+            session.restore(meta["step"], tensors)
+            _log.info("%s: going on after step %d", ", ".join(self._ids), meta["step"])
+
+    def keep_sometimes(self) -> None:
+        """Keep the state if the last one is old."""
+        if time.monotonic() - self._kept_at >= self._seconds:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep the state now."""
+        session = self._session
+        if self._folder is None:
+            return
+        session.step.wait()
+        losses = torch.from_numpy(session.losses[:, : session.n_done].copy())
+        save_state(
+            self._folder, session.n_done, {**session.step.state(), "losses": losses}, {"runs": self._ids}
+        )
+        self._kept_at = time.monotonic()
 
 
 def check_corpus(config: RunConfig, shards: Shards) -> None:
@@ -125,6 +351,7 @@ def measure_run(
     *,
     started: float,
     device: torch.device,
+    kernels: str = "autograd",
 ) -> RunRecord:
     """Record of a run whose training is done.
 
@@ -138,6 +365,8 @@ def measure_run(
     started : float
         ``time.perf_counter()`` when the run began.
     device : torch.device
+    kernels : str
+        Whose kernels trained it, for the record.
     """
     result = measure_heldout(model, heldout)
     seconds = time.perf_counter() - started
@@ -149,65 +378,8 @@ def measure_run(
         bits_per_byte=result.bits_per_byte,
         curve=thin_curve(losses),
         seconds=seconds,
-        environment=_environment(device),
+        environment={**_environment(device), "kernels": kernels},
     )
-
-
-class TrainingStep:
-    """A model and its optimiser; calling it does one step.
-
-    Parameters
-    ----------
-    config : RunConfig
-    device : torch.device
-
-    Attributes
-    ----------
-    model : Transformer
-    """
-
-    def __init__(self, config: RunConfig, device: torch.device) -> None:
-        self.config = config
-        self.device = device
-        self.model = Transformer(config.shape, seed=config.seed).to(device)
-        self._optimiser = FlatAdamW(
-            self.model, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
-        )
-        self._by_hand = (
-            HandwrittenGradients(self.model, config.batch_size_sequences) if device.type == "cpu" else None
-        )
-
-    def __call__(self, step: int, batch: npt.NDArray[np.int64]) -> float:
-        """Do one optimiser step.
-
-        Parameters
-        ----------
-        step : int
-            Counted from 0; places the step on the schedule.
-        batch : ndarray
-            Token ids, shape (sequences, seq_len + 1).
-
-        Returns
-        -------
-        float
-            Training loss before the step, nats per token.
-        """
-        config = self.config
-        tokens = torch.from_numpy(batch).to(self.device)
-        loss = self._fill_gradients(tokens[:, :-1], tokens[:, 1:])
-        self._optimiser.step(schedule_rate(config, step), max_norm=config.grad_clip)
-        return float(loss)
-
-    def _fill_gradients(self, tokens: Tensor, targets: Tensor) -> float | Tensor:
-        """By hand on the CPU; by autograd elsewhere and where the former meets too large a number."""
-        if self._by_hand is not None:
-            by_hand = self._by_hand(tokens, targets)
-            if math.isfinite(by_hand):
-                return by_hand
-        self._optimiser.zero_grad()
-        loss = self.model.loss(tokens, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
 
 
 def thin_curve(losses: npt.NDArray[np.float64], n_points: int = CURVE_POINTS) -> LossCurve:

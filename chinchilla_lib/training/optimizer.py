@@ -52,7 +52,8 @@ class FlatAdamW:
     def stacked(self, name: str) -> tuple[Tensor, Tensor]:
         """Values and gradients of one parameter of all models, each of shape (M, …)."""
         span, shape = self._spans[name]
-        return self._values[:, span].unflatten(1, shape), self._gradients[:, span].unflatten(1, shape)
+        rows = len(self._values), *shape
+        return self._values[:, span].view(rows), self._gradients[:, span].view(rows)
 
     def state(self) -> dict[str, Tensor]:
         """What a step changes, by name: the live tensors, to be copied out of or into."""

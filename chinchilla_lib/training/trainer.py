@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,14 +10,17 @@ from pathlib import Path
 import torch
 
 from chinchilla_lib.corpus.shards import Shards, open_shards
-from chinchilla_lib.runs import RunConfig, RunRecord
+from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
 from chinchilla_lib.training.batches import training_batches
-from chinchilla_lib.training.loop import TrainingStep, find_device, train_run
+from chinchilla_lib.training.loop import find_device, make_step, side_by_side, train_job, train_run
+from chinchilla_lib.training.schedule import schedule_rate
 
 __all__ = ["ShardTrainer"]
 
 _WARMUP_STEPS = 2
 _TIMED_STEPS = 5
+_NARROW = 32  # widths up to here gain from models side by side
+_MOST = 4  # side by side: more fall out of the cache
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,34 @@ class ShardTrainer:
 
     def __call__(self, config: RunConfig) -> RunRecord:
         """Train one run; see :func:`chinchilla_lib.training.loop.train_run`."""
-        device = find_device()
-        if device.type == "cpu":
-            torch.set_num_threads(1)
-        return train_run(config, _shards(self.shards_folder), device=device)
+        return train_run(config, _shards(self.shards_folder), device=_prepare_device())
+
+    def group(self, configs: Sequence[RunConfig]) -> list[tuple[RunConfig, ...]]:
+        """Runs of one trunk together; the smallest models side by side where they differ in seed or rate."""
+        groups: dict[object, list[RunConfig]] = {}
+        for config in configs:
+            narrow = config.trunk is None and config.shape.d_model <= _NARROW
+            alike = side_by_side(config) if narrow else config.run_id
+            groups.setdefault(config.trunk or alike, []).append(config)
+        return [
+            tuple(together[i : i + (len(together) if together[0].trunk else _MOST)])
+            for together in groups.values()
+            for i in range(0, len(together), len(together) if together[0].trunk else _MOST)
+        ]
+
+    def train(
+        self, job: tuple[RunConfig, ...], checkpoint_folder: Path | None
+    ) -> Iterator[RunRecord | RunFailure]:
+        """Train a job; see :func:`chinchilla_lib.training.loop.train_job`."""
+        return train_job(
+            job,
+            _shards(self.shards_folder),
+            device=_prepare_device(),
+            checkpoint_folder=checkpoint_folder,
+        )
 
     def estimate_seconds(self, configs: Sequence[RunConfig]) -> list[float]:
-        """Seconds each run would take here, from a few timed steps of each.
+        """Seconds each run would take alone here, from a few timed steps of each.
 
         Parameters
         ----------
@@ -53,14 +77,19 @@ class ShardTrainer:
         list of float
             In the order given; held-out evaluation, a few per cent, is left out.
         """
-        device = find_device()
         threads = torch.get_num_threads()
-        if device.type == "cpu":
-            torch.set_num_threads(1)
+        device = _prepare_device()
         try:
             return [_time_steps(c, _shards(self.shards_folder), device) * c.n_steps for c in configs]
         finally:
             torch.set_num_threads(threads)
+
+
+def _prepare_device() -> torch.device:
+    device = find_device()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    return device
 
 
 @cache
@@ -69,7 +98,7 @@ def _shards(folder: Path) -> Shards:
 
 
 def _time_steps(config: RunConfig, shards: Shards, device: torch.device) -> float:
-    step = TrainingStep(config, device)
+    step = make_step([config], device)
     batches = training_batches(
         shards.train,
         seq_len=config.shape.seq_len,
@@ -80,6 +109,8 @@ def _time_steps(config: RunConfig, shards: Shards, device: torch.device) -> floa
     seconds = []
     for i, batch in enumerate(batches):
         started = time.perf_counter()
-        step(i, batch)
+        losses = step([schedule_rate(config, i)], [batch])
+        step.wait()
+        float(losses[0])
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[_WARMUP_STEPS:])

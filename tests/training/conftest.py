@@ -14,7 +14,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     return write_tiny_shards(Path(tmp_path_factory.mktemp("corpus")) / "invented")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Small models on more threads spend their time waiting for each other."""
     threads = torch.get_num_threads()

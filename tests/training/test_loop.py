@@ -1,5 +1,9 @@
 import math
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,14 +13,17 @@ from hypothesis import strategies as st
 
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
-from chinchilla_lib.runs import RunConfig
+from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
 from chinchilla_lib.sweeps.plan import rope_shape
 from chinchilla_lib.training.batches import training_batches
-from chinchilla_lib.training.handwritten import HandwrittenGradients
+from chinchilla_lib.training.cpu import CpuStep
+from chinchilla_lib.training.cuda import DeviceSteps
 from chinchilla_lib.training.loop import (
     CURVE_POINTS,
-    TrainingStep,
+    make_step,
+    side_by_side,
     thin_curve,
+    train_job,
     train_run,
 )
 from chinchilla_lib.training.model import Transformer
@@ -59,9 +66,9 @@ def test_the_learning_rate_follows_the_schedule(shards: Shards, monkeypatch: pyt
     rates: list[float] = []
     step = FlatAdamW.step
 
-    def spy(self: FlatAdamW, learning_rate: float, *, max_norm: float) -> None:
-        rates.append(learning_rate)
-        step(self, learning_rate, max_norm=max_norm)
+    def spy(self: FlatAdamW, learning_rates: Sequence[float], *, max_norm: float) -> None:
+        rates.extend(learning_rates)
+        step(self, learning_rates, max_norm=max_norm)
 
     monkeypatch.setattr(FlatAdamW, "step", spy)
     train_run(make_config(shards, n_steps=20), shards, device=CPU)
@@ -93,27 +100,133 @@ def _train_by_autograd(config: RunConfig, batches: list[np.ndarray]) -> tuple[li
 
 
 # A weight of zero gradient moves by the sign of a rounding error times the rate: 1e-4 of loss is ample.
-def test_twenty_steps_on_the_cpu_are_those_of_autograd(shards: Shards) -> None:
+@pytest.mark.parametrize("kernels", ["native", "torch"])
+def test_twenty_steps_on_the_cpu_are_those_of_autograd(
+    kernels: str, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHINCHILLA_KERNELS", kernels)
     config = make_config(shards, n_steps=20)
     batches = list(training_batches(shards.train, seq_len=32, batch_size_sequences=8, n_steps=20, seed=0))
     expected, model = _train_by_autograd(config, batches)
-    step = TrainingStep(config, CPU)
-    assert [step(i, batch) for i, batch in enumerate(batches)] == pytest.approx(expected, abs=1e-4)
-    for ours, theirs in zip(step.model.parameters(), model.parameters(), strict=True):
+    step = make_step([config], CPU)
+    assert step.kernels == kernels
+    found = [float(step([schedule_rate(config, i)], [batch])[0]) for i, batch in enumerate(batches)]
+    assert found == pytest.approx(expected, abs=1e-4)
+    for ours, theirs in zip(step.models[0].parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-3)
 
 
-def test_a_step_too_steep_for_plain_exponentials_is_left_to_autograd(shards: Shards) -> None:
-    step = TrainingStep(make_config(shards), CPU)
-    with torch.no_grad():
-        step.model.blocks[0].qkv.weight.mul_(100)  # scores of some 10 000
-    (batch,) = training_batches(shards.train, seq_len=32, batch_size_sequences=8, n_steps=1, seed=0)
-    tokens, targets = torch.from_numpy(batch[:, :-1]), torch.from_numpy(batch[:, 1:])
-    assert not math.isfinite(HandwrittenGradients(step.model, 8)(tokens, targets))
-    expected = torch.autograd.grad(step.model.loss(tokens, targets), list(step.model.parameters()))
-    assert float(step._fill_gradients(tokens, targets)) == step.model.loss(tokens, targets).item()
-    for p, gradient in zip(step.model.parameters(), expected, strict=True):
-        torch.testing.assert_close(p.grad, gradient)
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [({}, CpuStep), ({"precision": "bf16"}, CpuStep), ({"precision": "fp16"}, DeviceSteps)],
+)
+def test_the_step_is_by_hand_where_it_can_be(change: dict[str, Any], step: type, shards: Shards) -> None:
+    assert isinstance(make_step([replace(make_config(shards), **change)], CPU), step)
+
+
+def test_gopher_and_lower_precision_learn_too(shards: Shards) -> None:
+    config = make_config(shards)
+    reference = train_run(config, shards, device=CPU).loss
+    gopher = replace(config, shape=replace(config.shape, family="gopher"))
+    fast = replace(config, shape=replace(config.shape, family="fast"))
+    for changed in (gopher, fast, replace(config, precision="bf16"), replace(config, weight_decay=0.0)):
+        assert train_run(changed, shards, device=CPU).loss == pytest.approx(reference, abs=0.3)
+
+
+def strip(results: Iterable[RunRecord | RunFailure]) -> dict[str, RunRecord]:
+    """Records by id, without what a clock measured."""
+    records = [result for result in results if isinstance(result, RunRecord)]
+    return {record.config.run_id: replace(record, seconds=0.0) for record in records}
+
+
+def test_runs_side_by_side_are_those_alone_bit_for_bit(shards: Shards) -> None:
+    config = make_config(shards, n_steps=25)
+    job = [config, replace(config, seed=1), replace(config, learning_rate=0.003)]
+    assert len({side_by_side(c) for c in job}) == 1
+    alone = strip(train_run(c, shards, device=CPU) for c in job)
+    assert strip(train_job(job, shards, device=CPU)) == alone
+
+
+def cooled(config: RunConfig, n_steps: int) -> RunConfig:
+    return replace(config, schedule="wsd", n_steps=n_steps, cooldown_steps=n_steps // 5)
+
+
+def test_a_trunk_with_cooldowns_gives_the_runs_alone_bit_for_bit(shards: Shards) -> None:
+    job = [cooled(make_config(shards), n_steps) for n_steps in (40, 20, 60)]
+    assert len({c.trunk for c in job}) == 1
+    results = list(train_job(job, shards, device=CPU))
+    assert [r.config.n_steps for r in results] == [20, 40, 60]
+    assert strip(results) == strip(train_run(c, shards, device=CPU) for c in job)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A state after each step, for once without waiting for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    return {"device": CPU, "checkpoint_folder": tmp_path, "checkpoint_seconds": 0.0}
+
+
+@pytest.mark.parametrize(("precision", "at"), [("float32", 3), ("float32", 35), ("fp16", 5)])
+def test_a_run_killed_in_its_middle_goes_on_where_it_was(
+    precision: str, at: int, shards: Shards, keep: dict[str, Any]
+) -> None:
+    config = replace(make_config(shards, n_steps=40), precision=precision)
+    job = [config, replace(config, seed=1)]
+    steps = []
+
+    def kill(step: int, loss: float) -> None:
+        if step == at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        list(train_job(job, shards, on_step=kill, **keep))
+    again = strip(train_job(job, shards, on_step=lambda step, _: steps.append(step), **keep))
+    assert steps == list(range(at, 41))  # the state of the step before was kept
+    assert again == strip(train_run(c, shards, device=CPU) for c in job)
+
+
+@pytest.mark.parametrize("at", [10, 17, 30, 52])
+def test_a_trunk_killed_in_its_middle_goes_on_without_what_is_done(
+    at: int, shards: Shards, keep: dict[str, Any]
+) -> None:
+    job = [cooled(make_config(shards), n_steps) for n_steps in (20, 40, 60)]
+    calls = 0
+
+    def kill(step: int, loss: float) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise Killed
+
+    done: list[RunRecord | RunFailure] = []
+    with pytest.raises(Killed):
+        done.extend(train_job(job, shards, on_step=kill, **keep))
+    first = strip(done)
+    left = [c for c in job if c.run_id not in first]
+    second = strip(train_job(left, shards, **keep))
+    assert first | second == strip(train_run(c, shards, device=CPU) for c in job)
+
+
+def test_the_state_of_other_runs_is_not_taken_up(shards: Shards, keep: dict[str, Any]) -> None:
+    config = make_config(shards, n_steps=20)
+    list(train_job([config], shards, **keep))
+    other = replace(config, seed=5)
+    assert strip(train_job([other], shards, **keep)) == strip([train_run(other, shards, device=CPU)])
+
+
+def test_a_diverged_run_says_where_and_leaves_its_neighbour_alone(shards: Shards) -> None:
+    config = make_config(shards, n_steps=30)
+    steep = replace(config, learning_rate=1e30, warmup_steps=0)
+    good = replace(config, warmup_steps=0)
+    failed, kept = train_job([steep, good], shards, device=CPU)
+    assert isinstance(failed, RunFailure)
+    assert failed.kind == "diverged"
+    assert failed.config == steep
+    assert strip([kept]) == strip([train_run(good, shards, device=CPU)])
 
 
 def test_a_loss_that_is_no_number_ends_the_run(shards: Shards) -> None:

@@ -1,0 +1,54 @@
+"""Which kernels are chosen; what they compute is tested with the gradients they make."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from chinchilla_lib.training import kernels, native
+from chinchilla_lib.training.kernels import choose_kernels
+
+
+@pytest.fixture(autouse=True)
+def forget_the_compiled_ones() -> None:
+    kernels._native.cache_clear()
+
+
+def test_the_compiled_kernels_are_taken_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_kernels(16, torch.float32).name == "native"
+    assert choose_kernels(16, torch.float64).name == "torch"
+    assert choose_kernels(130, torch.float32).name == "torch"
+    monkeypatch.setenv("CHINCHILLA_KERNELS", "torch")
+    assert choose_kernels(16, torch.float32).name == "torch"
+
+
+@pytest.mark.parametrize("obstacle", ["no compiler", "a compiler that fails", "no room"])
+def test_without_them_training_goes_on_and_says_so(
+    obstacle: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if obstacle == "no compiler":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif obstacle == "a compiler that fails":
+        monkeypatch.setattr(native, "_FLAGS", ("--no-such-flag",))
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    assert choose_kernels(16, torch.float32).name == "torch"
+    assert "torch's kernels, which are slower" in caplog.text
+
+
+def test_they_are_compiled_once_and_loaded_by_other_processes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert choose_kernels(16, torch.float32).name == "native"
+    code = (
+        "import subprocess; from chinchilla_lib.training import native; run = subprocess.run\n"
+        "def only_version(command, **options):\n"
+        "    assert command[1:] == ['--version'], command\n"
+        "    return run(command, **options)\n"
+        "subprocess.run = only_version; print(native.build_kernels().name)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "native\n", result.stderr
