@@ -24,7 +24,8 @@ def sources(project: Project) -> list[Path]:
     package = project.package.name
     files = module_files(project.package)
     names = closure(import_graph(project.package), {f"{package}.{root}" for root in ROOTS})
-    return [files[name] for name in sorted(names)]
+    modules = [files[name] for name in sorted(names)]
+    return modules + [source for path in modules if (source := path.with_suffix(".c")).exists()]
 
 
 def fingerprint(project: Project) -> str:
