@@ -28,8 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "reference": COUNTING | {"sweeps"},
     "training": COUNTING | {"corpus"},
     "plots": COUNTING | {"sweeps", "fitting", "reference"},
+    "experiments": COUNTING | {"sweeps", "fitting", "reference"},
     "notebook": BASE,
-    "cli": COUNTING | {"workspace", "corpus", "sweeps", "fitting", "reference", "training", "plots"},
+    "cli": COUNTING
+    | {"workspace", "corpus", "sweeps", "fitting", "reference", "training", "plots", "experiments"},
     "__main__": {"cli"},
 }
 
@@ -46,6 +48,7 @@ PACKAGES = {
         "fitting",
         "reference",
         "plots",
+        "experiments",
         "cli",
     },
     "scipy": {"corpus", "fitting", "sweeps", "laws", "plots"},

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "corpus": "build and check a tokenised corpus",
     "train": "train one run, alone or over several processes",
     "sweep": "plan and train a sweep of small models",
+    "experiment": "run, judge and record an experiment of the book",
     "fit": "fit the compute-optimal frontier to a table of runs",
 }
 """Help of each command; ``chinchilla_lib.cli.NAME`` is its module."""

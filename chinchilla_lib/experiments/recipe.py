@@ -1,0 +1,195 @@
+"""Is the recipe right? Its learning rates against half and double, its cosine against a shared trunk.
+
+Both rules were fixed before their runs: an excess of :data:`MAX_EXCESS` for the rates, the standard
+deviation over seeds for the schedules.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from chinchilla_lib.runs import RunConfig
+from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, count_once, plan_runs
+
+__all__ = [
+    "EXPERIMENTS",
+    "MAX_EXCESS",
+    "RateCheck",
+    "ScheduleCheck",
+    "judge_rates",
+    "judge_schedules",
+    "plan_rates",
+    "plan_schedules",
+]
+
+MAX_EXCESS: Final = 0.03
+"""Nats per token that the rule may lose to the best rate: the scatter of two or three seeds."""
+
+_FACTORS: Final = (0.5, 1.0, 2.0)
+_RATE_SIZES: Final[Mapping[str, tuple[float, tuple[int, ...]]]] = {
+    "ci": (2e11, (20, 32, 64)),
+    "cpu-20": (1e12, (36, 64, 112)),
+}
+_SCHEDULE_BUDGET: Final = 4e11
+_SCHEDULE_WIDTHS: Final = (24, 40)
+_SCHEDULE_SEEDS: Final = (0, 1, 2)
+_HORIZONS: Final = (0.25, 0.5, 1.0)
+
+Row = Mapping[str, str | int | float]
+"""A row of ``runs.csv``, or of ``RunRecord.to_row``."""
+
+
+@dataclass(frozen=True)
+class RateCheck:
+    """One size at three learning rates.
+
+    Attributes
+    ----------
+    d_model : int
+    rate : float
+        Of the rule.
+    losses : tuple of float
+        At half, once and twice the rate of the rule, nats per token.
+    best_factor : float
+        Rate of the lowest loss over that of the rule: the minimum of the parabola through the three
+        points in the logarithm of the rate; the best of the three where that lies outside them.
+    excess : float
+        Loss of the rule above that minimum, nats per token.
+    """
+
+    d_model: int
+    rate: float
+    losses: tuple[float, ...]
+    best_factor: float
+    excess: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rule loses no more than `MAX_EXCESS`."""
+        return self.excess <= MAX_EXCESS
+
+
+@dataclass(frozen=True)
+class ScheduleCheck:
+    """Cosine runs against cooldowns from one trunk, at equal sizes, tokens, batches and rates.
+
+    Attributes
+    ----------
+    differences : mapping
+        Loss of the cooldown less that of the cosine, mean over seeds, nats per token, by width and
+        steps.
+    seed_sd : float
+        Standard deviation of a cosine run's loss over seeds, pooled over sizes and lengths.
+    cost_ratio : float
+        FLOPs of all cosine runs over those of trunks and cooldowns.
+    """
+
+    differences: Mapping[tuple[int, int], float]
+    seed_sd: float
+    cost_ratio: float
+
+    @property
+    def mean_difference(self) -> float:
+        """Mean absolute difference, nats per token."""
+        return float(np.mean(np.abs(list(self.differences.values()))))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the schedules are equal within the noise of a seed."""
+        return self.mean_difference <= self.seed_sd
+
+
+def plan_rates(tier: str, *, corpus: str) -> SweepPlan:
+    """Three sizes of one budget, each at half, once and twice the learning rate of the tier's rule.
+
+    Parameters
+    ----------
+    tier : str
+        ``ci`` or ``cpu-20``, whose rules are also those of the longer tiers of two cores.
+    corpus : str
+        Identity of the token shards.
+    """
+    budget, widths = _RATE_SIZES[tier]
+    configs = plan_runs(TIERS[tier], {budget: widths}, corpus=corpus, seeds=[0])
+    return SweepPlan(
+        f"rates-{tier}",
+        tuple(replace(c, learning_rate=c.learning_rate * factor) for c in configs for factor in _FACTORS),
+        TIERS[tier].corpus,
+    )
+
+
+def plan_schedules(*, corpus: str) -> SweepPlan:
+    """Two sizes, three lengths and three seeds, by cosine and by cooldowns from one trunk.
+
+    Parameters
+    ----------
+    corpus : str
+        Identity of the token shards.
+    """
+    tier = replace(TIERS["ci"], schedule="wsd", horizons=_HORIZONS)
+    cooled = plan_runs(tier, {_SCHEDULE_BUDGET: _SCHEDULE_WIDTHS}, corpus=corpus, seeds=_SCHEDULE_SEEDS)
+    cosine = tuple(replace(c, schedule="cosine", cooldown_steps=0) for c in cooled)
+    return SweepPlan("schedules", cosine + cooled, tier.corpus)
+
+
+EXPERIMENTS: Final[Mapping[str, str]] = {
+    "rates-ci": "learning-rate rule of the ci tier: 3 sizes, 3 rates",
+    "rates-cpu-20": "learning-rate rule of the tiers for two cores: 3 sizes, 3 rates",
+    "schedules": "cosine against cooldowns from one trunk: 2 sizes, 3 lengths, 3 seeds",
+}
+"""What each recorded experiment of this module is, by name."""
+
+
+def judge_rates(rows: Iterable[Row]) -> tuple[RateCheck, ...]:
+    """Verdict on the learning-rate rule, a check for each size.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Runs of :func:`plan_rates`.
+    """
+    sizes: dict[int, list[tuple[float, float]]] = {}
+    for row in rows:
+        sizes.setdefault(int(row["d_model"]), []).append((float(row["learning_rate"]), float(row["loss"])))
+    checks = []
+    for d_model, points in sorted(sizes.items()):
+        (_, low), (rate, middle), (_, high) = sorted(points)
+        curvature, slope = (low + high) / 2 - middle, (high - low) / 2
+        at = -slope / (2 * curvature) if curvature > 0 else math.inf
+        if abs(at) <= 1:
+            least = middle - slope**2 / (4 * curvature)
+        else:
+            at, least = min(zip((-1.0, 0.0, 1.0), (low, middle, high), strict=True), key=lambda x: x[1])
+        checks.append(RateCheck(d_model, rate, (low, middle, high), 2.0**at, middle - least))
+    return tuple(checks)
+
+
+def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
+    """Verdict on cooldowns from one trunk.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Runs of :func:`plan_schedules`.
+    """
+    losses: dict[tuple[int, int], dict[str, dict[int, float]]] = {}
+    for row in rows:
+        cell = losses.setdefault((int(row["d_model"]), int(row["n_steps"])), {})
+        cell.setdefault(str(row["schedule"]), {})[int(row["seed"])] = float(row["loss"])
+    differences, variances = {}, []
+    for key, cell in sorted(losses.items()):
+        cosine, cooled = cell["cosine"], cell["wsd"]
+        differences[key] = float(np.mean([cooled[seed] - cosine[seed] for seed in cosine]))
+        variances.append(np.var(list(cosine.values()), ddof=1))
+    plan = plan_schedules(corpus="")
+    return ScheduleCheck(differences, math.sqrt(np.mean(variances)), _cost_ratio(plan.configs))
+
+
+def _cost_ratio(configs: Sequence[RunConfig]) -> float:
+    def flops(schedule: str) -> float:
+        return count_once([c for c in configs if c.schedule == schedule], lambda config: config.flops)
+
+    return flops("cosine") / flops("wsd")
