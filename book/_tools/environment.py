@@ -134,7 +134,14 @@ class Environment:
 
     def uv_pip_install(self, *arguments: str, quiet: bool = False) -> int:
         """Exit status of `uv pip install` into this environment, under the constraints."""
-        uv = [str(self.folder / "bin" / "uv"), "pip", "install", "--python", str(self.python)]
+        uv = [
+            str(self.folder / "bin" / "uv"),
+            "pip",
+            "install",
+            "--compile-bytecode",
+            "--python",
+            str(self.python),
+        ]
         return self.run(*uv, "--constraints", "constraints.txt", *arguments, quiet=quiet)
 
     def holds_torch(self, place: str) -> bool:

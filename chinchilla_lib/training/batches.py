@@ -116,8 +116,8 @@ def _check_alignment(split: Split, seq_len: int) -> None:
     if seq_len % k:
         below = seq_len - seq_len % k
         raise InputError(
-            f"seq_len is {seq_len}; this corpus comes in groups of {k} tokens, so the length must be a multiple "
-            f"of {k}: take {below or k} or {below + k}"
+            f"seq_len is {seq_len}; this corpus comes in groups of {k} tokens, so the length must be a "
+            f"multiple of {k}: take {below or k} or {below + k}"
         )
 
 

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ __all__ = ["ShardTrainer"]
 _WARMUP_STEPS = 2
 _TIMED_STEPS = 5
 _NARROW = 32  # widths up to here gain from models side by side
+_NARROW_ON_GPU = 256  # expected, not yet measured
 _MOST = 4  # side by side: more fall out of the cache
 
 
@@ -33,25 +34,35 @@ class ShardTrainer:
     Attributes
     ----------
     shards_folder : pathlib.Path
+    on_gpu : bool
+        Whether to group runs for a GPU; found where the trainer is made, so that all workers agree.
     """
 
     shards_folder: Path
+    on_gpu: bool = field(default_factory=lambda: find_device().type == "cuda")
 
     def __call__(self, config: RunConfig) -> RunRecord:
         """Train one run; see :func:`chinchilla_lib.training.loop.train_run`."""
         return train_run(config, _shards(self.shards_folder), device=_prepare_device())
 
     def group(self, configs: Sequence[RunConfig]) -> list[tuple[RunConfig, ...]]:
-        """Runs of one trunk together; the smallest models side by side where they differ in seed or rate."""
+        """Runs of one trunk together; small models side by side.
+
+        On a GPU any models up to width 256, those of about one length together; on a CPU models up to
+        width 32 that differ in seed or rate alone, as only they share kernels.
+        """
         groups: dict[object, list[RunConfig]] = {}
-        for config in configs:
-            narrow = config.trunk is None and config.shape.d_model <= _NARROW
-            alike = side_by_side(config) if narrow else config.run_id
-            groups.setdefault(config.trunk or alike, []).append(config)
+        narrow = _NARROW_ON_GPU if self.on_gpu else _NARROW
+        for config in sorted(configs, key=lambda config: -config.n_steps) if self.on_gpu else configs:
+            key: object = config.trunk or config.run_id
+            if config.trunk is None and config.shape.d_model <= narrow:
+                key = None if self.on_gpu else side_by_side(config)
+            groups.setdefault(key, []).append(config)
         return [
-            tuple(together[i : i + (len(together) if together[0].trunk else _MOST)])
+            tuple(together[i : i + size])
             for together in groups.values()
-            for i in range(0, len(together), len(together) if together[0].trunk else _MOST)
+            for size in [len(together) if together[0].trunk else _MOST]
+            for i in range(0, len(together), size)
         ]
 
     def train(
