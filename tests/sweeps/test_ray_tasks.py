@@ -16,20 +16,37 @@ from tests.sweeps.killable import SleepyTrainer, logged, tables, tiny_plan
 PLAN = tiny_plan()
 
 
-@pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
-    """A cluster of two nodes with a processor each, and the one of them that may be killed."""
-    # On a busy machine the agents of a node are slow to start, and a node gives up without them.
-    monkeypatch.setenv("RAY_agent_register_timeout_ms", "120000")
-    import ray
+def start_cluster() -> tuple[Any, Any]:
+    """A cluster of two nodes with a processor each, and the second of them."""
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
-    cluster = Cluster(
-        initialize_head=True, head_node_args={**node, "include_dashboard": False, "no_monitor": True}
-    )
+    head = {**node, "include_dashboard": False, "no_monitor": True}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        second = cluster.add_node(**node)
+        return cluster, cluster.add_node(**node)
+    except BaseException:
+        cluster.shutdown()
+        raise
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
+    """A local cluster, and the node of it that may be killed."""
+    monkeypatch.setenv("RAY_agent_register_timeout_ms", "120000")
+    import ray
+
+    # A node gives up when its agents are slow to start, as they are on a busy machine.
+    reasons = []
+    for _ in range(3):
+        try:
+            cluster, second = start_cluster()
+            break
+        except Exception as error:
+            reasons.append(str(error))
+    else:
+        pytest.skip(f"Ray could not start two nodes here in three attempts: {reasons[-1]}")
+    try:
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         yield cluster, second
     finally:
