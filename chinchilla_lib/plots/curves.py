@@ -11,7 +11,7 @@ from chinchilla_lib.runs import RunRecord
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_loss_curves"]
+__all__ = ["label_loss_axes", "plot_loss_curves"]
 
 
 def plot_loss_curves(records: Sequence[RunRecord], ax: "Axes | None" = None) -> "Axes":
@@ -42,7 +42,12 @@ def plot_loss_curves(records: Sequence[RunRecord], ax: "Axes | None" = None) -> 
         size = format_count(count_params(config.shape).total)
         ax.plot(tokens, record.curve.train_loss, color=color, linewidth=1.2, label=f"{size} parameters")
         ax.plot(config.n_tokens, record.loss, "o", color=color)
+    label_loss_axes(ax, title="Training loss; dots: held out")
+    return ax
+
+
+def label_loss_axes(ax: "Axes", *, title: str) -> None:
+    """Name the axes of training curves, tokens on a logarithmic scale."""
     ax.set_xscale("log")
     label_counts(ax.xaxis)
-    label_axes(ax, x="training tokens", y="loss (nats per token)", title="Training loss; dots: held out")
-    return ax
+    label_axes(ax, x="training tokens", y="loss (nats per token)", title=title)
