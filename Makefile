@@ -19,10 +19,11 @@ book: setup  ## train the sweep, execute the notebooks, build the book (only wha
 	@$(TOOL) book
 
 test: setup  ## run the whole test suite, notebooks and site included (ARGS="-k name" to select)
-	@$(VENV_PYTHON) -m pytest -m "not faults" $(ARGS)
+	@$(if $(ARGS),,$(TOOL) book)
+	@$(VENV_PYTHON) -m pytest -m "not faults" -n 2 --dist loadgroup $(ARGS)
 
 test-fast: setup  ## run the tests that need neither a trained sweep nor the built book
-	@$(VENV_PYTHON) -m pytest -m "not book and not faults" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "not book and not faults" -n 2 $(ARGS)
 
 test-faults: setup  ## run the long campaign of kills, full disks and damaged files
 	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
