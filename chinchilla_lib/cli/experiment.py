@@ -16,10 +16,10 @@ from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.experiments.recipe import (
     EXPERIMENTS,
+    compare_costs,
     judge_rates,
     judge_schedules,
-    plan_rates,
-    plan_schedules,
+    plan_experiment,
 )
 from chinchilla_lib.reference.recorded import write_recorded
 from chinchilla_lib.runs import RunRecord
@@ -31,7 +31,7 @@ __all__ = ["register", "run"]
 _EXAMPLES: Final = """\
 examples:
   chinchilla-lib experiment rates-ci --out rates-ci
-  chinchilla-lib experiment schedules --out schedules --record chinchilla_lib/reference/recorded
+  chinchilla-lib experiment schedules-ci --out schedules-ci --record chinchilla_lib/reference/recorded
 """
 
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     folder = workspace.folder("corpora", "sotu-512")
     shards = prepare_corpus("sotu", folder, vocab_size=512)
-    plan = _plan(options.name, shards.identity)
+    plan = plan_experiment(options.name, corpus=shards.identity)
     print(f"{options.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs", file=sys.stderr)
     records = run_sweep(
         plan,
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         n_workers=options.workers,
         on_progress=_show,
     )
-    print(_judge(options.name, [record.to_row() for record in records]))
+    print(_judge(plan, [record.to_row() for record in records]))
     if options.record:
         runs = (options.out / "runs.csv").read_text(encoding="utf-8")
         target = options.record / options.name
@@ -77,15 +77,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(name: str, corpus: str) -> SweepPlan:
-    if name == "schedules":
-        return plan_schedules(corpus=corpus)
-    return plan_rates(name.removeprefix("rates-"), corpus=corpus)
-
-
-def _judge(name: str, rows: Sequence[Mapping[str, str | int | float]]) -> str:
-    if name == "schedules":
-        check = judge_schedules(rows)
+def _judge(plan: SweepPlan, rows: Sequence[Mapping[str, str | int | float]]) -> str:
+    if plan.name.startswith("schedules"):
+        check = judge_schedules(rows, cost_ratio=compare_costs(plan.configs))
         lines = [
             f"width {d_model:>3}, {n_steps:>5} steps: cooldown less cosine {difference:+.4f}"
             for (d_model, n_steps), difference in check.differences.items()

@@ -19,8 +19,10 @@ __all__ = [
     "MAX_EXCESS",
     "RateCheck",
     "ScheduleCheck",
+    "compare_costs",
     "judge_rates",
     "judge_schedules",
+    "plan_experiment",
     "plan_rates",
     "plan_schedules",
 ]
@@ -33,8 +35,10 @@ _RATE_SIZES: Final[Mapping[str, tuple[float, tuple[int, ...]]]] = {
     "ci": (2e11, (20, 32, 64)),
     "cpu-20": (1e12, (36, 64, 112)),
 }
-_SCHEDULE_BUDGET: Final = 4e11
-_SCHEDULE_WIDTHS: Final = (24, 40)
+_SCHEDULE_SIZES: Final[Mapping[str, tuple[float, tuple[int, ...]]]] = {
+    "ci": (4e11, (24, 40)),
+    "cpu-20": (1.2e12, (32, 48)),
+}
 _SCHEDULE_SEEDS: Final = (0, 1, 2)
 _HORIZONS: Final = (0.25, 0.5, 1.0)
 
@@ -121,26 +125,36 @@ def plan_rates(tier: str, *, corpus: str) -> SweepPlan:
     )
 
 
-def plan_schedules(*, corpus: str) -> SweepPlan:
+def plan_schedules(tier: str, *, corpus: str) -> SweepPlan:
     """Two sizes, three lengths and three seeds, by cosine and by cooldowns from one trunk.
 
     Parameters
     ----------
+    tier : str
+        ``ci``, whose shortest runs have some 400 steps, or ``cpu-20``, where they have 1,000.
     corpus : str
         Identity of the token shards.
     """
-    tier = replace(TIERS["ci"], schedule="wsd", horizons=_HORIZONS)
-    cooled = plan_runs(tier, {_SCHEDULE_BUDGET: _SCHEDULE_WIDTHS}, corpus=corpus, seeds=_SCHEDULE_SEEDS)
+    budget, widths = _SCHEDULE_SIZES[tier]
+    design = replace(TIERS[tier], schedule="wsd", horizons=_HORIZONS)
+    cooled = plan_runs(design, {budget: widths}, corpus=corpus, seeds=_SCHEDULE_SEEDS)
     cosine = tuple(replace(c, schedule="cosine", cooldown_steps=0) for c in cooled)
-    return SweepPlan("schedules", cosine + cooled, tier.corpus)
+    return SweepPlan(f"schedules-{tier}", cosine + cooled, design.corpus)
 
 
 EXPERIMENTS: Final[Mapping[str, str]] = {
     "rates-ci": "learning-rate rule of the ci tier: 3 sizes, 3 rates",
     "rates-cpu-20": "learning-rate rule of the tiers for two cores: 3 sizes, 3 rates",
-    "schedules": "cosine against cooldowns from one trunk: 2 sizes, 3 lengths, 3 seeds",
+    "schedules-ci": "cosine against cooldowns from one trunk: 2 sizes, 3 lengths, 3 seeds",
+    "schedules-cpu-20": "the same with 1,000 steps in the shortest runs",
 }
-"""What each recorded experiment of this module is, by name."""
+"""What each experiment of this module is, by name."""
+
+
+def plan_experiment(name: str, *, corpus: str) -> SweepPlan:
+    """Plan of an experiment of :data:`EXPERIMENTS` on a corpus of this identity."""
+    kind, _, tier = name.partition("-")
+    return (plan_rates if kind == "rates" else plan_schedules)(tier, corpus=corpus)
 
 
 def judge_rates(rows: Iterable[Row]) -> tuple[RateCheck, ...]:
@@ -167,13 +181,15 @@ def judge_rates(rows: Iterable[Row]) -> tuple[RateCheck, ...]:
     return tuple(checks)
 
 
-def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
+def judge_schedules(rows: Iterable[Row], *, cost_ratio: float) -> ScheduleCheck:
     """Verdict on cooldowns from one trunk.
 
     Parameters
     ----------
     rows : iterable of mapping
         Runs of :func:`plan_schedules`.
+    cost_ratio : float
+        FLOPs of its cosine runs over those of its trunks and cooldowns (:func:`compare_costs`).
     """
     losses: dict[tuple[int, int], dict[str, dict[int, float]]] = {}
     for row in rows:
@@ -184,11 +200,12 @@ def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
         cosine, cooled = cell["cosine"], cell["wsd"]
         differences[key] = float(np.mean([cooled[seed] - cosine[seed] for seed in cosine]))
         variances.append(np.var(list(cosine.values()), ddof=1))
-    plan = plan_schedules(corpus="")
-    return ScheduleCheck(differences, math.sqrt(np.mean(variances)), _cost_ratio(plan.configs))
+    return ScheduleCheck(differences, math.sqrt(np.mean(variances)), cost_ratio)
 
 
-def _cost_ratio(configs: Sequence[RunConfig]) -> float:
+def compare_costs(configs: Sequence[RunConfig]) -> float:
+    """FLOPs of the cosine runs over those of the others, a shared trunk counted once."""
+
     def flops(schedule: str) -> float:
         return count_once([c for c in configs if c.schedule == schedule], lambda config: config.flops)
 

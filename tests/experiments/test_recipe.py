@@ -1,0 +1,102 @@
+import math
+from collections.abc import Callable
+
+import pytest
+
+from chinchilla_lib.experiments.recipe import (
+    EXPERIMENTS,
+    MAX_EXCESS,
+    compare_costs,
+    judge_rates,
+    judge_schedules,
+    plan_experiment,
+    plan_rates,
+    plan_schedules,
+)
+from chinchilla_lib.reference.recorded import load_recorded
+from chinchilla_lib.runs import RunConfig
+from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+
+
+def rows(configs: tuple[RunConfig, ...], loss: Callable[[RunConfig], float]) -> list[dict[str, str]]:
+    """As read from a table: text."""
+    return [
+        {
+            "d_model": str(c.shape.d_model),
+            "n_steps": str(c.n_steps),
+            "learning_rate": repr(c.learning_rate),
+            "schedule": c.schedule,
+            "seed": str(c.seed),
+            "loss": repr(loss(c)),
+        }
+        for c in configs
+    ]
+
+
+def test_the_rates_are_those_of_the_tier_halved_and_doubled() -> None:
+    plan = plan_rates("ci", corpus="c")
+    tier = {c.shape.d_model: c for c in plan_isoflop_sweep(TIERS["ci"], corpus="c").configs
+            if c.flops_budget == 2e11}  # fmt: skip
+    assert len(plan.configs) == 9
+    for d_model in (20, 32, 64):
+        rates = sorted(c.learning_rate for c in plan.configs if c.shape.d_model == d_model)
+        assert rates == pytest.approx([tier[d_model].learning_rate * f for f in (0.5, 1, 2)])
+    assert tier[32] in plan.configs
+
+
+@pytest.mark.parametrize("off", [0.0, 0.4, -0.7])
+def test_a_parabola_in_the_logarithm_of_the_rate_is_found_exactly(off: float) -> None:
+    plan = plan_rates("cpu-20", corpus="c")
+    rule = {c.shape.d_model: c.learning_rate for c in plan.configs[1::3]}
+
+    def loss(config: RunConfig) -> float:
+        return 3 + 0.05 * (math.log2(config.learning_rate / rule[config.shape.d_model]) - off) ** 2
+
+    for check in judge_rates(rows(plan.configs, loss)):
+        assert check.best_factor == pytest.approx(2**off)
+        assert check.excess == pytest.approx(0.05 * off**2)
+        assert check.holds == (0.05 * off**2 <= MAX_EXCESS)
+
+
+def test_a_best_rate_beyond_the_three_is_not_made_up() -> None:
+    plan = plan_rates("ci", corpus="c")
+    for check in judge_rates(rows(plan.configs, lambda c: 3 - 10 * c.learning_rate)):
+        assert check.best_factor == 2
+        assert check.excess == pytest.approx(10 * check.rate)
+        assert not check.holds or check.rate <= MAX_EXCESS / 10
+
+
+def test_schedules_are_compared_at_equal_sizes_tokens_batches_and_rates() -> None:
+    plan = plan_schedules("ci", corpus="c")
+    assert len(plan.configs) == 36
+    trunks = {c.trunk for c in plan.configs if c.trunk}
+    assert len(trunks) == 6
+    for cosine, cooled in zip(plan.configs[:18], plan.configs[18:], strict=True):
+        assert (cosine.schedule, cooled.schedule) == ("cosine", "wsd")
+        for name in ("shape", "n_steps", "batch_size_sequences", "learning_rate", "warmup_steps", "seed"):
+            assert getattr(cosine, name) == getattr(cooled, name)
+
+
+@pytest.mark.parametrize(("shift", "equal"), [(0.005, True), (-0.005, True), (0.02, False), (-0.02, False)])
+def test_a_difference_beyond_seed_noise_is_seen(shift: float, equal: bool) -> None:
+    def loss(config: RunConfig) -> float:
+        return 3 + 0.01 * (config.seed - 1) + (shift if config.schedule == "wsd" else 0)  # sd 0.01
+
+    configs = plan_schedules("ci", corpus="c").configs
+    check = judge_schedules(rows(configs, loss), cost_ratio=compare_costs(configs))
+    assert check.seed_sd == pytest.approx(0.01)
+    assert check.mean_difference == pytest.approx(abs(shift))
+    assert check.holds == equal
+    # Lengths 1, 2, 4 with fifths as cooldowns: 7 against 3.2 + 1.4, up to whole steps and sequences.
+    assert check.cost_ratio == pytest.approx(7 / 4.6, rel=0.01)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_recorded_runs_are_those_of_the_plan(name: str) -> None:
+    recorded = load_recorded(name)
+    corpus = recorded.provenance["corpus"]
+    plan = plan_experiment(name, corpus=corpus)
+    assert [row["run_id"] for row in recorded.rows] == list(plan.run_ids)
+    assert recorded.provenance["n_runs"] == len(plan.configs)
+    assert recorded.provenance["seeds"] == sorted({c.seed for c in plan.configs})
+    assert not recorded.provenance["commit"].endswith("+")

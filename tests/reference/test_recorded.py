@@ -1,0 +1,26 @@
+from pathlib import Path
+
+import pytest
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.reference.recorded import load_recorded, write_recorded
+
+
+def test_an_unknown_name_is_told_what_there_is() -> None:
+    with pytest.raises(InputError, match="no experiment 'nothing' is recorded; choose one of rates-ci"):
+        load_recorded("nothing")
+
+
+def test_a_record_without_its_provenance_is_refused(tmp_path: Path) -> None:
+    whole = dict(load_recorded("rates-ci").provenance)
+    del whole["commit"], whole["seeds"]
+    with pytest.raises(InputError, match="the provenance lacks commit, seeds"):
+        write_recorded(tmp_path / "x", "run_id\n", whole)
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_is_written_is_what_ships(tmp_path: Path) -> None:
+    recorded = load_recorded("rates-ci")
+    write_recorded(tmp_path / "rates-ci", "a,b\n1,2\n", recorded.provenance)
+    shipped = Path(__file__).parents[2] / "chinchilla_lib/reference/recorded/rates-ci/provenance.json"
+    assert (tmp_path / "rates-ci/provenance.json").read_text() == shipped.read_text()
