@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast test-faults lint links serve lab
+.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -27,6 +27,12 @@ test-fast: setup  ## run the tests that need neither a trained sweep nor the bui
 
 test-faults: setup  ## run the long campaign of kills, full disks and damaged files
 	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
+
+bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
+	@$(VENV_PYTHON) -c "import transformers" 2>/dev/null || { echo "[bench] packages of the extra 'bench'"; \
+	  .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --constraints constraints.txt \
+	    --requirements pyproject.toml --extra bench; }
+	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks.train $(ARGS)
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .

@@ -1,0 +1,1 @@
+"""How fast training is: ``make bench-train``, which runs ``python -m benchmarks.train``."""
