@@ -70,6 +70,16 @@ def test_executed_notebook_ran_clean_and_describes_its_figures(name: str, execut
 
 
 @pytest.mark.book
+def test_live_curve_leaves_one_figure(executed: Path) -> None:
+    (cell,) = (
+        cell
+        for cell in nbformat.read(executed / "one-training-run.ipynb", as_version=4).cells
+        if "LiveCurve(config)" in cell.source
+    )
+    assert [output.output_type for output in cell.outputs] == ["display_data"]
+
+
+@pytest.mark.book
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_parameter_is_refused_before_anything_runs(name: str, tmp_path: Path) -> None:
     target = tmp_path / "out.ipynb"
