@@ -17,6 +17,7 @@ _HOME = {
     "ParametricLoss": "laws",
     "RunConfig": "runs",
     "RunRecord": "runs",
+    "compare_heldout": "runs",
     "prepare_corpus": "corpus.prepare",
     "plan_isoflop_sweep": "sweeps.plan",
     "run_sweep": "sweeps.runner",

@@ -8,12 +8,25 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from chinchilla_lib._format import format_flops
 from chinchilla_lib.architecture import TransformerShape, count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import CONVENTIONS, training_flops_per_token
 
-__all__ = ["PRECISIONS", "SCHEDULES", "LossCurve", "RunConfig", "RunFailure", "RunRecord"]
+__all__ = [
+    "PRECISIONS",
+    "SCHEDULES",
+    "DocumentLosses",
+    "LossCurve",
+    "RunConfig",
+    "RunFailure",
+    "RunRecord",
+    "clustered_mean",
+    "compare_heldout",
+]
 
 SCHEDULES: Final = ("cosine", "wsd")
 PRECISIONS: Final = ("float32", "bf16", "fp16")
@@ -190,6 +203,32 @@ class LossCurve:
             raise InputError(f"the curve has {len(self.step)} steps and {len(self.train_loss)} losses")
 
 
+@dataclass(frozen=True)
+class DocumentLosses:
+    """Held-out loss of each document, so that runs can be compared document by document.
+
+    Attributes
+    ----------
+    document : tuple of int
+        Index of the document on the held-out side, ascending.
+    n_tokens : tuple of int
+        Tokens predicted in it.
+    loss : tuple of float
+        Mean over these, nats per token.
+    """
+
+    document: tuple[int, ...]
+    n_tokens: tuple[int, ...]
+    loss: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.document) == len(self.n_tokens) == len(self.loss):
+            raise InputError(
+                f"there are {len(self.document)} documents, {len(self.n_tokens)} numbers of tokens and "
+                f"{len(self.loss)} losses; give one of each"
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """What a finished run measured.
@@ -208,6 +247,8 @@ class RunRecord:
         Wall time; kept out of the tables, so that they repeat exactly.
     environment : mapping
         Device and versions.
+    heldout : DocumentLosses or None
+        The held-out loss by document; None if it was not measured.
     """
 
     config: RunConfig
@@ -217,6 +258,7 @@ class RunRecord:
     curve: LossCurve
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
+    heldout: DocumentLosses | None = None
 
     def to_row(self) -> dict[str, str | int | float]:
         """The run's row of ``runs.csv``."""
@@ -273,6 +315,7 @@ class RunRecord:
             "curve": {"step": list(self.curve.step), "train_loss": list(self.curve.train_loss)},
             "seconds": self.seconds,
             "environment": dict(self.environment),
+            "heldout": self.heldout and {name: list(values) for name, values in vars(self.heldout).items()},
         }
 
     @classmethod
@@ -287,9 +330,69 @@ class RunRecord:
         try:
             curve = LossCurve(tuple(data["curve"]["step"]), tuple(data["curve"]["train_loss"]))
             config = RunConfig.from_dict(data["config"])
-            return cls(**{**data, "config": config, "curve": curve})
-        except (TypeError, KeyError) as error:
+            heldout = data.get("heldout")
+            if heldout is not None:
+                heldout = DocumentLosses(**{name: tuple(values) for name, values in heldout.items()})
+            return cls(**{**data, "config": config, "curve": curve, "heldout": heldout})
+        except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not the record of a run: {error}") from None
+
+
+def compare_heldout(first: RunRecord, second: RunRecord) -> tuple[float, float]:
+    """Difference of two runs' held-out losses, and its standard error over documents.
+
+    Both saw the same windows, so what is hard about a document is hard for both and drops out: the error
+    is far below that of either loss. It holds for other text of this kind, not for other seeds.
+
+    Parameters
+    ----------
+    first, second : RunRecord
+
+    Returns
+    -------
+    difference, standard_error : float
+        Loss of the first less that of the second, nats per token; the linearised ratio estimator,
+        clustered by document.
+
+    Raises
+    ------
+    InputError
+        If they were not measured on the same windows.
+    """
+    a, b = first.heldout, second.heldout
+    same = first.config.corpus == second.config.corpus and a and b and a.document == b.document
+    if not (same and a and b and a.n_tokens == b.n_tokens):
+        raise InputError(
+            f"runs {first.config.run_id} and {second.config.run_id} were not measured on the same held-out "
+            "windows; compare runs of one sweep"
+        )
+    n_tokens = np.array(a.n_tokens, dtype=np.float64)
+    return clustered_mean(np.subtract(a.loss, b.loss), n_tokens)
+
+
+def clustered_mean(means: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Mean over all items of clusters, and its standard error when items of a cluster are alike.
+
+    The linearised ratio estimator with G / (G - 1) for G clusters.
+
+    Parameters
+    ----------
+    means : ndarray
+        Mean of each cluster, shape (G,).
+    weights : ndarray
+        Items in each cluster, shape (G,).
+
+    Returns
+    -------
+    mean, standard_error : float
+        The error is infinite when there is one cluster only.
+    """
+    mean = float(np.average(means, weights=weights))
+    g = len(means)
+    if g < 2:
+        return mean, math.inf
+    deviation = weights * (means - mean)
+    return mean, float(np.sqrt(g / (g - 1) * (deviation**2).sum()) / weights.sum())
 
 
 @dataclass(frozen=True)

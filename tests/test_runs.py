@@ -3,6 +3,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import training_flops_per_token
-from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
+from chinchilla_lib.runs import (
+    DocumentLosses,
+    LossCurve,
+    RunConfig,
+    RunRecord,
+    clustered_mean,
+    compare_heldout,
+)
 from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
 
 CONFIG = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef").configs[0]
@@ -138,3 +146,67 @@ def test_what_is_not_a_record_is_refused() -> None:
         RunRecord.from_dict({"config": CONFIG.to_dict()})
     with pytest.raises(InputError, match="2 steps and 1 losses"):
         LossCurve((1, 2), (3.0,))
+
+
+def test_losses_by_document_survive_json() -> None:
+    record = replace(RECORD, heldout=DocumentLosses((0, 4), (128, 256), (3.5, 4.5)))
+    assert RunRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
+    with pytest.raises(InputError, match="2 documents, 1 numbers of tokens and 2 losses"):
+        DocumentLosses((0, 4), (128,), (3.5, 4.5))
+
+
+@given(st.lists(st.floats(-5, 5), min_size=3, max_size=40))
+def test_clusters_of_one_give_the_textbook_error(values: list[float]) -> None:
+    x = np.array(values)
+    mean, error = clustered_mean(x, np.ones(len(x)))
+    assert mean == pytest.approx(x.mean(), abs=1e-12)
+    assert error == pytest.approx(x.std(ddof=1) / math.sqrt(len(x)), abs=1e-12)
+
+
+def test_more_of_the_same_within_documents_adds_no_information() -> None:
+    x = np.random.default_rng(0).normal(size=20)
+    assert clustered_mean(x, np.full(20, 500.0)) == pytest.approx(clustered_mean(x, np.ones(20)))
+
+
+def test_the_error_covers_the_truth_when_documents_differ() -> None:
+    rng = np.random.default_rng(1)
+    n = rng.integers(5, 20, size=40)
+    inside = 0
+    for _ in range(400):
+        mean, error = clustered_mean(rng.normal(size=40) + rng.normal(size=40) / np.sqrt(n), n.astype(float))
+        inside += abs(mean) < 1.645 * error
+    assert 0.84 < inside / 400 < 0.95  # nominal 0.90, three standard deviations and small-sample loss
+
+
+def test_one_document_gives_no_error() -> None:
+    assert clustered_mean(np.ones(1), np.ones(1)) == (1.0, math.inf)
+
+
+def test_what_is_hard_for_both_drops_out_of_a_comparison() -> None:
+    rng = np.random.default_rng(0)
+    n_tokens = tuple(int(n) for n in rng.integers(1, 9, size=60) * 128)
+    hard = rng.normal(4, 0.5, size=60)
+
+    def record(seed: int, shift: float) -> RunRecord:
+        losses = hard + shift + rng.normal(0, 0.01, size=60)
+        loss, error = clustered_mean(losses, np.array(n_tokens, dtype=float))
+        heldout = DocumentLosses(tuple(range(60)), n_tokens, tuple(losses))
+        config = replace(CONFIG, seed=seed)
+        return replace(RECORD, config=config, loss=loss, loss_se=error, heldout=heldout)
+
+    first, second = record(0, 0.02), record(1, 0.0)
+    difference, error = compare_heldout(first, second)
+    assert difference == pytest.approx(first.loss - second.loss)
+    assert abs(difference - 0.02) < 3 * error
+    assert error < 0.1 * first.loss_se
+    assert compare_heldout(first, first) == (0.0, 0.0)
+    assert compare_heldout(second, first) == pytest.approx((-difference, error))
+
+
+def test_runs_measured_on_other_text_are_not_compared() -> None:
+    measured = replace(RECORD, heldout=DocumentLosses((0, 4), (128, 256), (3.5, 4.5)))
+    fewer = replace(RECORD, heldout=DocumentLosses((0,), (128,), (3.5,)))
+    elsewhere = replace(measured, config=replace(CONFIG, corpus="other"))
+    for other in (RECORD, fewer, elsewhere):
+        with pytest.raises(InputError, match="not measured on the same held-out windows"):
+            compare_heldout(measured, other)

