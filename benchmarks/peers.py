@@ -146,7 +146,8 @@ def _nanogpt(shape: TransformerShape) -> Peer:
         return found
 
     def logits(tokens: Tensor) -> Tensor:
-        found: Tensor = model(tokens, tokens)[0]  # without targets it gives the last position alone
+        targets = tokens.contiguous()  # without any it gives the last position alone
+        found: Tensor = model(tokens, targets)[0]
         return found
 
     return Peer(model, loss, logits)

@@ -49,10 +49,8 @@ def describe(row: Row) -> str:
             losses = ", ".join(f"{loss:.4f} at rate {rate:g}" for rate, loss in row.losses.items())
             return f"{row.shape:>7}  {row.model:<20} ({row.n_params:,}): {row.best:.4f} nats/token ({losses})"
         case SweepRatio():
-            return (
-                f"{row.n_runs} runs: ours {row.ours_seconds.median:.1f} s, {row.peer} "
-                f"{row.peer_seconds.median:.1f} s: {_times(row.ratio)}"
-            )
+            peer = f"{row.peer} (threads: {row.peer_threads}) {row.peer_seconds.median:.1f} s"
+            return f"{row.n_runs} runs: ours {row.ours_seconds.median:.1f} s, {peer}: {_times(row.ratio)}"
 
 
 def _times(ratio: Spread) -> str:

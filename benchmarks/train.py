@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             part(
                 "sweep",
                 f"tier {plan.name}, estimated from a few steps of each run: two processes of one thread, "
-                "against one run after another on two threads, eager",
+                "against one run after another, eager (wants an idle machine)",
                 compare_sweeps(plan.configs, peers, n_rounds=options.rounds),
             )
     except (InputError, MissingExtraError) as error:

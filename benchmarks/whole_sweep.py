@@ -8,7 +8,7 @@ import heapq
 import multiprocessing
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,13 @@ class SweepRatio:
     Attributes
     ----------
     peer : str
-    n_runs : int
+    peer_threads, n_runs : int
     ours_seconds, peer_seconds, ratio : Spread
         The ratio is theirs over ours.
     """
 
     peer: str
+    peer_threads: int
     n_runs: int
     ours_seconds: Spread
     peer_seconds: Spread
@@ -52,47 +53,52 @@ class SweepRatio:
 
 def compare_sweeps(
     configs: Sequence[RunConfig],
-    peers: dict[str, MakePeer],
+    peers: Mapping[str, MakePeer],
     *,
     n_rounds: int,
 ) -> list[SweepRatio]:
-    """Ours: two processes of one thread each and the jobs of ``sweep run``, the longest first.
-    A peer's: the same widths, depths and batches, eager, one run after another on two threads.
+    """Time of all runs, in two processes of one thread each, against one after another.
+
+    Ours are the jobs of ``sweep run``, the longest first. A peer's runs have the same widths, depths and
+    batches; they are eager, with two threads and with one, as these models are too small to gain much from
+    two and lose most by them on a busy machine.
 
     Parameters
     ----------
     configs : sequence of RunConfig
-    peers : dict
+    peers : mapping
         Models by name, from a shape.
     n_rounds : int
     """
     jobs = [job.configs for job in group_jobs(ShardTrainer(Path()), configs)]
     threads = torch.get_num_threads()
     our_seconds: list[float] = []
-    peer_seconds: dict[str, list[float]] = {name: [] for name in peers}
+    peer_seconds: dict[tuple[str, int], list[float]] = {
+        (name, n_threads): [] for name in peers for n_threads in (2, 1)
+    }
     try:
-        torch.set_num_threads(_PROCESSES)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(_PROCESSES, context, torch.set_num_threads, (1,)) as pool:
             for _ in range(n_rounds):
-                # Each process times every job, in opposite orders, so that both are busy throughout.
-                both = pool.map(_time_jobs, (jobs, jobs[::-1]))
-                forth, back = both
+                # Each process times every job, in opposite orders: so both are busy throughout.
+                forth, back = pool.map(_time_jobs, (jobs, jobs[::-1]))
                 each = [(a + b) / 2 for a, b in zip(forth, reversed(back), strict=True)]
                 our_seconds.append(wall_seconds(each, _PROCESSES))
-                for name, make_peer in peers.items():
-                    peer_seconds[name].append(sum(_time_peer(name, make_peer, c) for c in configs))
+                for (name, n_threads), found in peer_seconds.items():
+                    torch.set_num_threads(n_threads)
+                    found.append(sum(_time_peer(name, peers[name], config) for config in configs))
     finally:
         torch.set_num_threads(threads)
     return [
         SweepRatio(
             peer=name,
+            peer_threads=n_threads,
             n_runs=len(configs),
             ours_seconds=spread(our_seconds),
-            peer_seconds=spread(seconds),
-            ratio=ratio(seconds, our_seconds),
+            peer_seconds=spread(found),
+            ratio=ratio(found, our_seconds),
         )
-        for name, seconds in peer_seconds.items()
+        for (name, n_threads), found in peer_seconds.items()
     ]
 
 
