@@ -27,8 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "fitting": COUNTING | {"sweeps"},
     "reference": COUNTING | {"sweeps"},
     "training": COUNTING | {"corpus"},
-    "plots": COUNTING | {"sweeps", "fitting", "reference"},
     "experiments": COUNTING | {"sweeps", "fitting", "reference"},
+    "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments"},
     "notebook": BASE,
     "cli": COUNTING
     | {"workspace", "corpus", "sweeps", "fitting", "reference", "training", "plots", "experiments"},

@@ -16,6 +16,7 @@ from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, count_once, plan_runs
 
 __all__ = [
     "EXPERIMENTS",
+    "FACTORS",
     "MAX_EXCESS",
     "RateCheck",
     "ScheduleCheck",
@@ -30,7 +31,9 @@ __all__ = [
 MAX_EXCESS: Final = 0.03
 """Nats per token that the rule may lose to the best rate: the scatter of two or three seeds."""
 
-_FACTORS: Final = (0.5, 1.0, 2.0)
+FACTORS: Final = (0.5, 1.0, 2.0)
+"""Learning rates tried, over that of the rule."""
+
 _RATE_SIZES: Final[Mapping[str, tuple[float, tuple[int, ...]]]] = {
     "ci": (2e11, (20, 32, 64)),
     "cpu-20": (1e12, (36, 64, 112)),
@@ -120,7 +123,7 @@ def plan_rates(tier: str, *, corpus: str) -> SweepPlan:
     configs = plan_runs(TIERS[tier], {budget: widths}, corpus=corpus, seeds=[0])
     return SweepPlan(
         f"rates-{tier}",
-        tuple(replace(c, learning_rate=c.learning_rate * factor) for c in configs for factor in _FACTORS),
+        tuple(replace(c, learning_rate=c.learning_rate * factor) for c in configs for factor in FACTORS),
         TIERS[tier].corpus,
     )
 
