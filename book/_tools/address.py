@@ -39,7 +39,7 @@ if "google.colab" in sys.modules:
             file.writelines(kept)
             file.flush()
             pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-            library = "chinchilla-lib[plots,train] @ git+{url}@{branch}"
+            library = "chinchilla-lib[corpora,plots] @ git+{url}@{branch}"
             result = subprocess.run(
                 [*pip, "--constraint", file.name, library],
                 capture_output=True,

@@ -123,7 +123,7 @@ def test_on_colab_pip_installs_from_the_repository_and_keeps_what_is_there(
     run_cell(address)
     [command] = pip.commands
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
-    assert command[-1] == f"chinchilla-lib[plots,train] @ git+{address.url}@{address.branch}"
+    assert command[-1] == f"chinchilla-lib[corpora,plots] @ git+{address.url}@{address.branch}"
     assert "--quiet" in command
     assert not {"--upgrade", "-U", "--force-reinstall"} & set(command)
     from importlib.metadata import version
