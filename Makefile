@@ -29,7 +29,7 @@ test-faults: setup  ## run the long campaign of kills, full disks and damaged fi
 	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
 
 bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
-	@$(VENV_PYTHON) -c "import transformers" 2>/dev/null || { echo "[bench] packages of the extra 'bench'"; \
+	@$(VENV_PYTHON) -c "import importlib.util as u; exit(u.find_spec('transformers') is None)" || { echo "[bench] packages of the extra 'bench'"; \
 	  .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --constraints constraints.txt \
 	    --requirements pyproject.toml --extra bench; }
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks.train $(ARGS)

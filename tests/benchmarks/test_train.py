@@ -58,6 +58,7 @@ def test_a_gpu_is_measured_where_there_is_one(
                 tokens_per_second=Spread(1, 1, 1),
                 flops_per_second=3e14,
                 peak_flops_per_second=6e14,
+                share_of_peak=0.5,
             )
         ]
 
