@@ -79,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             part(
                 "ratios",
-                "tokens/s of ours over a peer's, one thread, equal parameters (in brackets), torch's fused AdamW "
-                "for peers; like against like is torch against eager, and native against compiled",
+                "tokens/s of ours over a peer's (with torch's fused AdamW), one thread, equal parameters; like "
+                "against like is torch against eager, and native against compiled",
                 (
                     row
                     for shape in shapes
