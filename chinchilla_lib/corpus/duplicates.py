@@ -59,7 +59,7 @@ letters and digits alone, its bytes of UTF-8, the side its publisher gave it (0:
 
 
 def fingerprint(document: Document) -> npt.NDArray[Any]:
-    """Fingerprint of one document, of type :data:`FINGERPRINT` and shape ()."""
+    """Fingerprint of one document, of type ``FINGERPRINT`` and shape ()."""
     text = document.text.encode()
     words = plain_words(document.text)
     shingles = (hash_ngrams(words, SHINGLE_WORDS) >> np.uint64(32)).astype(np.uint32)
@@ -79,7 +79,7 @@ class Sides:
     Attributes
     ----------
     side : ndarray
-        0 (dropped), :data:`TRAIN` or :data:`VALIDATION` for each document, uint8, shape (n,).
+        0 (dropped), ``TRAIN`` or ``VALIDATION`` for each document, uint8, shape (n,).
     n_duplicate : int
         Dropped because an earlier document has the same letters and digits.
     n_near_duplicate : int
@@ -104,7 +104,7 @@ def assign_sides(fingerprints: npt.NDArray[Any], *, validation_share: float | np
     Parameters
     ----------
     fingerprints : ndarray
-        Of type :data:`FINGERPRINT`, shape (n,); may be mapped from disk. Besides it, the work takes some
+        Of type ``FINGERPRINT``, shape (n,); may be mapped from disk. Besides it, the work takes some
         100 bytes for each document.
     validation_share : float or ndarray
         Expected share of documents held out, between 0 and 1; may differ from document to document.

@@ -58,18 +58,18 @@ class Tier:
     min_steps : int
         A run has about so many steps at least, as far as a batch of one sequence allows.
     family : str
-        One of :data:`chinchilla_lib.architecture.FAMILIES`.
+        One of ``chinchilla_lib.architecture.FAMILIES``.
     head_size, width_step : int
         Width of a head, see :func:`rope_shape`; widths that a stage chooses are multiples of the step.
     schedule : str
-        One of :data:`chinchilla_lib.runs.SCHEDULES`. The cooldown of ``wsd`` is the last fifth.
+        One of ``chinchilla_lib.runs.SCHEDULES``. The cooldown of ``wsd`` is the last fifth.
     horizons : tuple of float
         Each run is also trained to these shares of its budget; with ``wsd`` they are cooldowns of one
         trunk, and span a factor of 4 at most.
     weight_decay : float
         0 is Adam in place of AdamW.
     precision : str
-        One of :data:`chinchilla_lib.runs.PRECISIONS`.
+        One of ``chinchilla_lib.runs.PRECISIONS``.
     n_seeds : int
         Seeds of each run, unless others are asked for.
     staged : bool
@@ -431,7 +431,7 @@ def rope_shape(
         Even, 8 at least.
     n_layers, vocab_size, seq_len : int
     family : str
-        One of :data:`chinchilla_lib.architecture.FAMILIES`.
+        One of ``chinchilla_lib.architecture.FAMILIES``.
     head_size : int
         Heads are so wide, or as little wider as divides the width into even parts.
 
