@@ -128,7 +128,7 @@ def _gpt2(shape: TransformerShape) -> Peer:
 
 def _nanogpt(shape: TransformerShape) -> Peer:
     """nanoGPT of the checkout that ``NANOGPT_DIR`` names, without biases and dropout."""
-    module = _load_nanogpt(Path(os.environ["NANOGPT_DIR"]))
+    module = _load(_nanogpt_file())
     config = module.GPTConfig(
         block_size=shape.seq_len,
         vocab_size=shape.vocab_size,
@@ -153,10 +153,16 @@ def _nanogpt(shape: TransformerShape) -> Peer:
     return Peer(model, loss, logits)
 
 
-def _load_nanogpt(folder: Path) -> Any:
-    path = folder / "model.py"
-    if not path.is_file():
-        raise InputError(f"NANOGPT_DIR has no model.py: {folder}; name a checkout of nanoGPT, or unset it")
+def _nanogpt_file() -> Path:
+    folder = Path(os.environ["NANOGPT_DIR"])
+    if not (folder / "model.py").is_file():
+        raise InputError(
+            f"NANOGPT_DIR is {folder}, without a model.py; name a checkout of nanoGPT, or unset it"
+        )
+    return folder / "model.py"
+
+
+def _load(path: Path) -> Any:
     name = "nanogpt_model"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -166,9 +172,15 @@ def _load_nanogpt(folder: Path) -> Any:
 
 
 def find_peers() -> dict[str, MakePeer]:
-    """Peers by name: nanoGPT only where ``NANOGPT_DIR`` is set."""
-    nanogpt: dict[str, MakePeer] = {"nanoGPT": _nanogpt} if os.environ.get("NANOGPT_DIR") else {}
-    return {**nanogpt, "GPT-2": _gpt2}
+    """Peers by name: nanoGPT only where ``NANOGPT_DIR`` is set.
+
+    Raises
+    ------
+    InputError
+        If it names no checkout.
+    """
+    peers: dict[str, MakePeer] = {"GPT-2": _gpt2}
+    return {"nanoGPT": _nanogpt, **peers} if os.environ.get("NANOGPT_DIR") and _nanogpt_file() else peers
 
 
 def match_params(shape: TransformerShape, n_params: int) -> TransformerShape:

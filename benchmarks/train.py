@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(describe(row), flush=True)
 
     try:
+        if options.rounds < 1:
+            raise InputError(f"--rounds is {options.rounds}; give 1 or more")
         peers = find_peers()
         shapes = [_shape(text) for text in options.shapes]
         if device.type == "cuda":
@@ -79,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             part(
                 "ratios",
-                "tokens/s of ours over a peer's (with torch's fused AdamW), one thread, equal parameters; like "
-                "against like is torch against eager, and native against compiled",
+                "tokens/s of ours over a peer's (with torch's fused AdamW), one thread, equal parameters; "
+                "like against like is torch against eager, and native against compiled",
                 (
                     row
                     for shape in shapes
@@ -123,7 +125,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--compiled", action="store_true", help="also peers by torch.compile (minutes more)")
     add("--loss", action="store_true", help="also held-out losses after equal tokens")
     add("--loss-steps", type=int, default=300, metavar="N", help="steps of each (300)")
-    add("--rates", type=float, nargs="+", default=(0.004, 0.012), metavar="R", help="peak learning rates")
+    add(
+        "--rates",
+        type=float,
+        nargs="+",
+        default=(0.002, 0.012),
+        metavar="R",
+        help="peak learning rates (0.002 0.012)",
+    )
     add("--sweep", action="store_true", help="also the whole CI sweep")
     add("--rounds", type=int, default=7, metavar="N", help="turns of each contestant (7)")
     add("--seconds", type=float, default=0.25, metavar="S", help="length of a turn (0.25)")

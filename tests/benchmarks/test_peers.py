@@ -57,8 +57,8 @@ def test_nanogpt_is_taken_from_its_checkout(
 
 def test_a_checkout_without_a_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NANOGPT_DIR", str(tmp_path))
-    with pytest.raises(InputError, match=r"NANOGPT_DIR has no model.py: .*name a checkout"):
-        find_peers()["nanoGPT"](SHAPE)
+    with pytest.raises(InputError, match=r"NANOGPT_DIR is .*, without a model.py; name a checkout"):
+        find_peers()
 
 
 def test_nanogpt_is_left_out_where_it_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
