@@ -179,8 +179,12 @@ def find_peers() -> dict[str, MakePeer]:
     InputError
         If it names no checkout.
     """
-    peers: dict[str, MakePeer] = {"GPT-2": _gpt2}
-    return {"nanoGPT": _nanogpt, **peers} if os.environ.get("NANOGPT_DIR") and _nanogpt_file() else peers
+    peers: dict[str, MakePeer] = {}
+    if os.environ.get("NANOGPT_DIR"):
+        _nanogpt_file()
+        peers["nanoGPT"] = _nanogpt
+    peers["GPT-2"] = _gpt2
+    return peers
 
 
 def match_params(shape: TransformerShape, n_params: int) -> TransformerShape:
