@@ -100,3 +100,11 @@ def test_missing_tables_are_an_error(checkout: Project, monkeypatch: pytest.Monk
     monkeypatch.setattr(sweep, "command", lambda project: [sys.executable, "-c", ""])
     with pytest.raises(BuildError, match=r"runs.csv and .*curves.csv"):
         sweep.run(checkout)
+
+
+def test_the_compiled_kernels_decide_the_numbers_too() -> None:
+    project = Project(Path(__file__).resolve().parents[2])
+    names = {path.name for path in sweep.sources(project)}
+    assert {"native.c", "native.py", "handwritten.py", "zipf.py"} <= names
+    assert not {"isoflop.py", "bootstrap.py"} & names
+    assert len(sweep.fingerprint(project)) == 64
