@@ -74,7 +74,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
     for name, text in cli.COMMANDS.items():
-        assert f"    {name} " in shown
+        assert f"\n    {name}" in shown
         assert text in shown
     assert "example: chinchilla-lib flops --model chinchilla" in shown
 
