@@ -14,6 +14,7 @@ from chinchilla_lib import workspace
 from chinchilla_lib._format import format_flops
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.corpus.prepare import prepare_corpus
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.recipe import (
     EXPERIMENTS,
     compare_costs,
@@ -24,7 +25,7 @@ from chinchilla_lib.experiments.recipe import (
 from chinchilla_lib.reference.recorded import write_recorded
 from chinchilla_lib.runs import RunRecord
 from chinchilla_lib.sweeps.plan import SweepPlan
-from chinchilla_lib.sweeps.runner import Progress, run_sweep
+from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
 
 __all__ = ["register", "run"]
 
@@ -54,6 +55,8 @@ def register(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train what is not there yet, judge, record."""
+    if options.workers < 1:
+        raise InputError(f"--workers is {options.workers}; give 1 or more")
     from chinchilla_lib.training.trainer import ShardTrainer  # torch
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -62,13 +65,24 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_experiment(options.name, corpus=shards.identity)
     commit = _commit()
     print(f"{options.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs", file=sys.stderr)
-    records = run_sweep(
-        plan,
-        ShardTrainer(folder.resolve()),
-        options.out,
-        n_workers=options.workers,
-        on_progress=_show,
-    )
+    try:
+        records = run_sweep(
+            plan,
+            ShardTrainer(folder.resolve()),
+            options.out,
+            n_workers=options.workers,
+            on_progress=_show,
+        )
+    except SweepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if len(records) < len(plan.configs):
+        missing = len(plan.configs) - len(records)
+        print(
+            f"error: {missing} runs diverged, so there is no verdict: {options.out / 'quarantine'}",
+            file=sys.stderr,
+        )
+        return 1
     print(_judge(plan, [record.to_row() for record in records]))
     if options.record:
         runs = (options.out / "runs.csv").read_text(encoding="utf-8")
@@ -128,6 +142,7 @@ def _commit() -> str:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", __file__)  # not some other checkout around an installed copy
         changed = git("status", "--porcelain", "--untracked-files=no", str(here.parent))
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -19,6 +19,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.training.kernels import Kernels, choose_kernels
 from chinchilla_lib.training.model import Transformer
 from chinchilla_lib.training.optimizer import FlatAdamW
@@ -50,6 +51,7 @@ class HandwrittenGradients:
     ) -> None:
         model, shape = models[0], models[0].shape
         m, n_tokens = len(models), n_sequences * shape.seq_len
+        self._shape = m, n_sequences, shape.seq_len
         weights = {name: optimiser.stacked(name) for name, _ in model.named_parameters()}
         self._embedding, self._d_embedding = weights["embedding.weight"]  # (M, V, D)
         self.kernels = kernels or choose_kernels(shape.kv_size, self._embedding.dtype)
@@ -87,7 +89,24 @@ class HandwrittenGradients:
         -------
         Tensor
             Nats per token, shape (M,). Where it is not finite, neither are the gradients of that model.
+
+        Raises
+        ------
+        InputError
+            If the shape is not that of the buffers, or a target is not in the vocabulary: compiled kernels
+            do not look.
         """
+        if tokens.shape != self._shape or targets.shape != self._shape:
+            raise InputError(
+                f"tokens and targets have the shapes {tuple(tokens.shape)} and {tuple(targets.shape)}; this "
+                f"step was made for {self._shape}"
+            )
+        lowest, highest = torch.aminmax(targets)
+        if lowest < 0 or highest >= self._logits.shape[-1]:
+            raise InputError(
+                f"targets lie in {lowest}..{highest}; the vocabulary has {self._logits.shape[-1]} tokens: "
+                "prepare the corpus again"
+            )
         tokens, targets = tokens.flatten(1), targets.flatten(1).contiguous()
         for embedding, ids, x in zip(self._embedding, tokens, self._x, strict=True):
             torch.index_select(embedding, 0, ids, out=x)
