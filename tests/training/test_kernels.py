@@ -1,8 +1,5 @@
 """Which kernels are chosen; what they compute is tested with the gradients they make."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -36,19 +33,3 @@ def test_without_them_training_goes_on_and_says_so(
         monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
     assert choose_kernels(16, torch.float32).name == "torch"
     assert "torch's kernels, which are slower" in caplog.text
-
-
-def test_they_are_compiled_once_and_loaded_by_other_processes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert choose_kernels(16, torch.float32).name == "native"
-    code = (
-        "import subprocess; from chinchilla_lib.training import native; run = subprocess.run\n"
-        "def only_version(command, **options):\n"
-        "    assert command[1:] == ['--version'], command\n"
-        "    return run(command, **options)\n"
-        "subprocess.run = only_version; print(native.build_kernels().name)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout == "native\n", result.stderr

@@ -1,0 +1,45 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from chinchilla_lib.corpus.downloads import data_folder, file_sha256, run_tool
+from chinchilla_lib.errors import InputError
+
+
+def test_a_folder_of_ones_own_comes_before_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CHINCHILLA_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert data_folder("a", "b") == tmp_path / "cache" / "chinchilla-lib" / "a" / "b"
+    monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path / "mine"))
+    assert data_folder("a") == tmp_path / "mine" / "a"
+
+
+def test_the_digest_is_the_published_one(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    assert file_sha256(tmp_path / "abc").startswith(
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61"
+    )
+
+
+def test_a_tool_works_in_its_folder(tmp_path: Path) -> None:
+    run_tool([sys.executable, "-c", "open('here', 'w')"], folder=tmp_path, what="a file")
+    assert (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["no-such-tool-anywhere"], "a file cannot be had: this machine has no 'no-such-tool-anywhere'"),
+        (
+            [sys.executable, "-c", "import sys; print('first\\nno network', file=sys.stderr); sys.exit(3)"],
+            "a file cannot be had: python.* says 'no network'",
+        ),
+        ([sys.executable, "-c", "import sys; sys.exit(1)"], "says 'no reason given'"),
+    ],
+)
+def test_what_could_not_be_had_is_said_with_the_reason(
+    command: list[str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_tool(command, folder=tmp_path, what="a file")
