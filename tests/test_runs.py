@@ -206,7 +206,8 @@ def test_what_is_hard_for_both_drops_out_of_a_comparison() -> None:
 def test_runs_measured_on_other_text_are_not_compared() -> None:
     measured = replace(RECORD, heldout=DocumentLosses((0, 4), (128, 256), (3.5, 4.5)))
     fewer = replace(RECORD, heldout=DocumentLosses((0,), (128,), (3.5,)))
+    shorter = replace(RECORD, heldout=DocumentLosses((0, 4), (128, 128), (3.5, 4.5)))
     elsewhere = replace(measured, config=replace(CONFIG, corpus="other"))
-    for other in (RECORD, fewer, elsewhere):
+    for other in (RECORD, fewer, shorter, elsewhere):
         with pytest.raises(InputError, match="not measured on the same held-out windows"):
             compare_heldout(measured, other)

@@ -211,6 +211,16 @@ def test_a_trunk_killed_in_its_middle_goes_on_without_what_is_done(
     assert first | second == strip(train_run(c, shards, device=CPU) for c in job)
 
 
+def test_a_trunk_kept_beyond_a_cooldown_that_is_owed_is_begun_anew(
+    shards: Shards, keep: dict[str, Any]
+) -> None:
+    short, long = (cooled(make_config(shards), n_steps) for n_steps in (20, 60))
+    list(train_job([long], shards, **keep))  # as if the record of the short run had been lost
+    assert strip(train_job([short, long], shards, **keep)) == strip(
+        train_run(c, shards, device=CPU) for c in (short, long)
+    )
+
+
 def test_the_state_of_other_runs_is_not_taken_up(shards: Shards, keep: dict[str, Any]) -> None:
     config = make_config(shards, n_steps=20)
     list(train_job([config], shards, **keep))
