@@ -1,5 +1,7 @@
 """Which kernels are chosen; what they compute is tested with the gradients they make."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -8,8 +10,10 @@ from chinchilla_lib.training.kernels import choose_kernels
 
 
 @pytest.fixture(autouse=True)
-def forget_the_compiled_ones() -> None:
+def forget_the_compiled_ones() -> Iterator[None]:
     kernels._native.cache_clear()
+    yield
+    kernels._native.cache_clear()  # or a failure made here would be remembered by the tests that follow
 
 
 def test_the_compiled_kernels_are_taken_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
