@@ -1,20 +1,37 @@
-"""What to know before trusting a fit: how each valley was fitted and how the bootstrap went."""
+"""What to know before trusting a fit: its optimum, each valley, and how the resampling went."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BootstrapReport", "Diagnostics", "Interval", "OptimumPoint", "ValleyFit"]
+__all__ = [
+    "SCHEMES",
+    "BootstrapReport",
+    "Diagnostics",
+    "Interval",
+    "OptimumCheck",
+    "OptimumPoint",
+    "ValleyFit",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
+SCHEMES: Final[Mapping[str, str]] = {
+    "pairs": "runs drawn with replacement, stratified by budget where the method has valleys",
+    "residual": "the design kept, residuals of each valley drawn with replacement",
+    "subsample": "80 % of the runs without replacement, as section D.2 of the paper",
+}
+"""Ways of resampling, by name."""
+
 _ROUGH_SHARE: Final = 0.1
 _ROUGH_RUNS: Final = 8
+_SMALL_GRADIENT: Final = 1e-6
+_SMALL_REDUCTION: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,39 @@ class ValleyFit:
 
 
 @dataclass(frozen=True)
+class OptimumCheck:
+    """What was checked at an optimum that was searched for.
+
+    It proves a local optimum to rounding, and that the starts which went farthest down agree on it; a
+    lower one that no start found is not excluded.
+    """
+
+    relative_gradient: float
+    """Largest component of the gradient over the objective, in scaled parameters."""
+    predicted_reduction: float
+    """What one more Newton step would gain, over the objective."""
+    n_starts: int
+    """Starts that were followed to their end."""
+    agreeing_share: float
+    """Share of the starts that ended at this optimum, 0 to 1."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gradient and the predicted reduction vanish to rounding."""
+        return self.relative_gradient <= _SMALL_GRADIENT and self.predicted_reduction <= _SMALL_REDUCTION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "passed": self.passed,
+            "relative_gradient": self.relative_gradient,
+            "predicted_reduction": self.predicted_reduction,
+            "n_starts": self.n_starts,
+            "agreeing_share": self.agreeing_share,
+        }
+
+
+@dataclass(frozen=True)
 class BootstrapReport:
     """How the draws came about."""
 
@@ -108,6 +158,10 @@ class BootstrapReport:
     """Runs in the smallest stratum."""
     seed: int
     """Seed of the resampling."""
+    scheme: str = "pairs"
+    """One of `SCHEMES`."""
+    n_free: int = 3
+    """Parameters that the method fits to a stratum."""
 
     @property
     def unusable_share(self) -> float:
@@ -121,17 +175,18 @@ class BootstrapReport:
         if self.unusable_share > _ROUGH_SHARE:
             return (
                 f"{self.unusable_share:.0%} of the resamples are unusable and excluded, so the intervals "
-                f"hold for the others only; valleys of {_ROUGH_RUNS} runs or more are steadier",
+                f"hold for the others only; strata of {_ROUGH_RUNS} runs or more are steadier, and the "
+                "residual scheme serves smaller ones",
             )
         return ()
 
     @property
     def problem(self) -> str | None:
         """Why no interval can be read from the draws, or None."""
-        if self.smallest_stratum <= 3:
+        if self.scheme != "residual" and self.smallest_stratum <= self.n_free:
             return (
-                f"a valley has {self.smallest_stratum} runs, and every resample that still determines a "
-                "parabola repeats them; add runs to it"
+                f"{self.smallest_stratum} runs are resampled together, and every resample that still "
+                f"determines {self.n_free} parameters repeats them; add runs"
             )
         if self.n_usable < 2:
             return (
@@ -142,7 +197,8 @@ class BootstrapReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "scheme": "pairs, stratified by budget, percentile intervals",
+            "scheme": self.scheme,
+            "intervals": f"percentiles; {SCHEMES[self.scheme]}",
             "n_requested": self.n_requested,
             "n_usable": self.n_usable,
             "unusable_share": self.unusable_share,
@@ -157,18 +213,24 @@ class Diagnostics:
 
     flops_convention: str
     """How FLOPs were counted."""
-    budgets_from: Literal["flops_budget", "clustered flops"]
-    """Where the budgets come from."""
+    budgets_from: Literal["flops_budget", "clustered flops"] | None
+    """Where the budgets come from; None if the method has none."""
     n_runs_used: int
     """Runs that the law rests on."""
     n_runs_left_out: int
     """Runs of valleys that were left out."""
     residual_rms: float
     """Root mean square residual over the runs used, nats per token."""
-    valleys: tuple[ValleyFit, ...]
-    """Every valley, left out ones included."""
     messages: tuple[str, ...]
     """Doubts, one sentence each; empty if there are none."""
+    valleys: tuple[ValleyFit, ...] = ()
+    """Every valley, left out ones included; none if the method has none."""
+    optimum: OptimumCheck | None = None
+    """What was checked at the optimum; None if the method needs no search."""
+    degenerate: str | None = None
+    """Why the optimum describes no surface (a term has vanished, say); None if it does."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else the method found, as plain values."""
     bootstrap: BootstrapReport | None = None
     """How the draws came about; None without a bootstrap."""
 
@@ -182,6 +244,9 @@ class Diagnostics:
             "n_runs_used": self.n_runs_used,
             "n_runs_left_out": self.n_runs_left_out,
             "residual_rms": self.residual_rms,
+            "degenerate": self.degenerate,
+            "optimum_check": None if self.optimum is None else self.optimum.to_dict(),
             "valleys": [valley.to_dict() for valley in self.valleys],
+            "details": dict(self.details),
             "bootstrap": None if self.bootstrap is None else self.bootstrap.to_dict(),
         }

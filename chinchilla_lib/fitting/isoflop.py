@@ -234,5 +234,5 @@ def _refit(fit: FrontierFit, counts: Sequence[IntArray]) -> tuple[FrontierDraws,
     return draws, [_REASONS[code] for code in fault[~usable]]
 
 
-ISOFLOP: Final = Estimator(method="isoflop", fit=fit_isoflop_profiles, strata=_strata, refit=_refit)
+ISOFLOP: Final = Estimator(method="isoflop", fit=fit_isoflop_profiles, strata=_strata, refit=_refit, n_free=3)
 """Approach 2, for `bootstrap_fit`; strata are the valleys that the fit rests on."""

@@ -129,7 +129,7 @@ def test_valleys_of_three_runs_give_no_interval() -> None:
     assert fit.draws is not None
     assert np.ptp(fit.draws.a) < 1e-9
     assert not fit.has_intervals
-    with pytest.raises(InputError, match="a valley has 3 runs"):
+    with pytest.raises(InputError, match="3 runs are resampled together"):
         fit.interval("a")
     assert any(message.startswith("no intervals") for message in fit.diagnostics.messages)
     assert fit.allocate(1e20).n_params_interval is None

@@ -53,7 +53,7 @@ def test_without_draws_there_is_a_value_and_no_interval() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(InputError, match="'a' and 'b'"):
+    with pytest.raises(InputError, match="knows intervals of a, b"):
         FIT.interval("alpha")
     with pytest.raises(InputError, match="level must lie between 0 and 1"):
         FIT.interval("a", 90)
@@ -69,7 +69,7 @@ def test_text_for_people() -> None:
     assert "isoflop: 81 of 81 runs, 9 of 9 valleys of simulated" in text
     assert f"a = {FIT.a:.4f}" in text and "90% interval" in text
     assert "six_nd" in text
-    assert len(text.splitlines()) == 4 + len(BUDGETS) + 1 + len(FIT.diagnostics.messages)
+    assert len(text.splitlines()) == 5 + len(BUDGETS) + 1 + len(FIT.diagnostics.messages)
     allocation = Allocation(1e21, 1.5e9, 1.1e11, (1.4e9, 1.6e9), (1.0e11, 1.2e11), 0.9)
     assert str(allocation) == (
         "1e21 FLOPs: 1.5B parameters (1.4B to 1.6B), 110B tokens (100B to 120B), 90% intervals"
