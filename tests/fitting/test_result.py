@@ -70,9 +70,12 @@ def test_text_for_people() -> None:
     assert f"a = {FIT.a:.4f}" in text and "90% interval" in text
     assert "six_nd" in text
     assert len(text.splitlines()) == 5 + len(BUDGETS) + 1 + len(FIT.diagnostics.messages)
-    allocation = Allocation(1e21, 1.5e9, 1.1e11, (1.4e9, 1.6e9), (1.0e11, 1.2e11), 0.9)
+    allocation = Allocation(
+        1e21, 1.5e9, 1.1e11, 2.3, (1.4e9, 1.6e9), (1.0e11, 1.2e11), (2.29, 2.315), level=0.9
+    )
     assert str(allocation) == (
-        "1e21 FLOPs: 1.5B parameters (1.4B to 1.6B), 110B tokens (100B to 120B), 90% intervals"
+        "1e21 FLOPs: 1.5B parameters (1.4B to 1.6B), 110B tokens (100B to 120B), "
+        "loss 2.3000 (2.2900 to 2.3150), 90% intervals"
     )
     assert str(Allocation(1e21, 1.5e9, 1.1e11)) == "1e21 FLOPs: 1.5B parameters, 110B tokens"
 
