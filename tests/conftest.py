@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 
 from book._tools.__main__ import make_book, make_notebooks
 from book._tools.project import Project
+from chinchilla_lib.downloads import data_folder
+from chinchilla_lib.reference.published import PUBLISHED
 
 # A busy machine is not a failure: no example is timed. Elsewhere Hypothesis keeps its own defaults.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +28,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def project() -> Project:
     """This checkout."""
     return Project(Path(__file__).resolve().parents[1])
+
+
+@pytest.fixture(scope="session")
+def published_folder(project: Project) -> Path:
+    """Folder of published runs: the user's, or one beside the checkout; tests download nothing."""
+    places = [data_folder("published"), project.root.parent / "shared" / "data" / "published"]
+    for place in places:
+        if any((place / name).is_file() for source in PUBLISHED.values() for name in source.file_names):
+            return place
+    pytest.skip(f"published runs are in none of {', '.join(map(str, places))}")
 
 
 @contextmanager

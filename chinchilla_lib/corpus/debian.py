@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from chinchilla_lib.corpus.documents import Document
-from chinchilla_lib.corpus.downloads import data_folder, file_sha256, run_tool
+from chinchilla_lib.downloads import data_folder, file_sha256, run_tool
 from chinchilla_lib.errors import InputError
 
 __all__ = ["debian_documents", "fetch_debian", "html_paragraphs", "is_prose"]

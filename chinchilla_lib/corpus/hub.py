@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chinchilla_lib.corpus.documents import Document
-from chinchilla_lib.corpus.downloads import data_folder
+from chinchilla_lib.downloads import data_folder
 from chinchilla_lib.errors import InputError, MissingExtraError
 
 __all__ = ["C4", "FINEWEB_EDU", "HubText"]
@@ -36,7 +36,7 @@ class HubText:
     def documents(self) -> Iterator[Document]:
         """Stream the rows in their order.
 
-        The folder of that name in :func:`chinchilla_lib.corpus.downloads.data_folder` is read where it
+        The folder of that name in :func:`chinchilla_lib.downloads.data_folder` is read where it
         exists, the hub elsewhere.
 
         Raises

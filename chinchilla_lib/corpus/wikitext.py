@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chinchilla_lib.corpus.documents import Document
-from chinchilla_lib.corpus.downloads import data_folder, file_sha256, run_tool
+from chinchilla_lib.downloads import data_folder, file_sha256, run_tool
 from chinchilla_lib.errors import InputError
 
 __all__ = ["WIKITEXT_PACKAGE", "detokenise", "fetch_wikitext", "wikitext_documents"]

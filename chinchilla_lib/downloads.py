@@ -4,18 +4,20 @@ import hashlib
 import logging
 import os
 import subprocess
+import tempfile
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["data_folder", "file_sha256", "run_tool"]
+__all__ = ["data_folder", "download_file", "file_sha256", "run_tool"]
 
 _log = logging.getLogger(__name__)
 
 
 def data_folder(*parts: str) -> Path:
-    """Where downloaded text lies, or has been put by hand; it need not exist yet.
+    """Where downloaded files lie, or has been put by hand; it need not exist yet.
 
     The folder named by the environment variable ``CHINCHILLA_DATA``, else ``chinchilla-lib`` in the user's
     cache folder.
@@ -28,6 +30,38 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read in pieces, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download_file(url: str, path: Path, *, what: str, timeout: float = 30.0) -> None:
+    """Download a small file; it is written whole or not at all.
+
+    Parameters
+    ----------
+    url : str
+    path : pathlib.Path
+        Where it goes; the folder is made.
+    what : str
+        What the file is, for the message.
+    timeout : float
+        Seconds to wait for an answer.
+
+    Raises
+    ------
+    InputError
+        If the address does not answer or the file cannot be written; the message says what could not be had.
+    """
+    _log.info("downloading %s", what)
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            data = answer.read()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as partial:
+            draft = Path(partial) / path.name
+            draft.write_bytes(data)
+            draft.replace(path)
+    except OSError as error:  # what urllib raises is one, too
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise InputError(f"{what} cannot be had from {url}: {reason}") from None
 
 
 def run_tool(command: Sequence[str], *, folder: Path, what: str) -> None:

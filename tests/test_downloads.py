@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from chinchilla_lib.corpus.downloads import data_folder, file_sha256, run_tool
+from chinchilla_lib.downloads import data_folder, download_file, file_sha256, run_tool
 from chinchilla_lib.errors import InputError
 
 
@@ -43,3 +43,17 @@ def test_what_could_not_be_had_is_said_with_the_reason(
 ) -> None:
     with pytest.raises(InputError, match=message):
         run_tool(command, folder=tmp_path, what="a file")
+
+
+def test_a_file_is_downloaded_whole(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"abc")
+    download_file((tmp_path / "there").as_uri(), tmp_path / "new" / "here", what="a file")
+    assert (tmp_path / "new" / "here").read_bytes() == b"abc"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["here"]
+
+
+def test_an_address_without_the_file_is_named(tmp_path: Path) -> None:
+    url = (tmp_path / "nothing").as_uri()
+    with pytest.raises(InputError, match=f"a file cannot be had from {url}: "):
+        download_file(url, tmp_path / "here", what="a file")
+    assert list(tmp_path.iterdir()) == []
