@@ -67,8 +67,8 @@ PUBLISHED: Final[Mapping[str, PublishedSource]] = MappingProxyType(
             sha256="4bc6511254393a04c94dd8bc76f1bd7590a0ee6af7f8e5972e24f81200361b77",
             n_left_out=5,
             notes=(
-                "the losses were read from colours and take 99 values only, about 0.5 % apart: more than the "
-                "kink of a Huber loss with delta = 1e-3, so reading noise, not training noise, sets intervals",
+                "the losses were read from colours and take 99 values, some 0.5 % apart: more than the "
+                "kink of a Huber loss with delta = 1e-3, so reading noise sets the intervals",
                 "the figure shows no tokens: D is C / (6 N), however the paper counted C; Table A4 puts the "
                 "two counts up to 10 % apart",
                 "five runs with 0.04 to 0.4 tokens per parameter and the largest losses are left out, as in "
