@@ -3,11 +3,13 @@
 from chinchilla_lib.fitting.bootstrap import Estimator, bootstrap_fit
 from chinchilla_lib.fitting.diagnostics import OptimumPoint
 from chinchilla_lib.fitting.isoflop import ISOFLOP, fit_isoflop_profiles
+from chinchilla_lib.fitting.parametric import PARAMETRIC, fit_parametric, parametric_estimator
 from chinchilla_lib.fitting.power_law import fit_power_law
 from chinchilla_lib.fitting.result import Allocation, FrontierDraws, FrontierFit
 
 __all__ = [
     "ISOFLOP",
+    "PARAMETRIC",
     "Allocation",
     "Estimator",
     "FrontierDraws",
@@ -15,5 +17,7 @@ __all__ = [
     "OptimumPoint",
     "bootstrap_fit",
     "fit_isoflop_profiles",
+    "fit_parametric",
     "fit_power_law",
+    "parametric_estimator",
 ]

@@ -1,0 +1,224 @@
+"""The objective of Approach 3 (equation 3) with its derivatives, for many resamples or data sets at once.
+
+Parameters are rows (a, b, e, alpha, beta): the terms of the law are exp(a - alpha x), exp(b - beta y) and
+exp(e), with x and y the logarithms of N and D less their means. Centred so, the parameters are far less
+entangled than with ln A and ln B.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.sweeps.table import SweepTable
+
+__all__ = [
+    "EXACT",
+    "Runs",
+    "evaluate",
+    "gradient_scale",
+    "huber",
+    "log_residuals",
+    "paper_grid",
+    "paper_objective",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+EXACT: Final = 1e-8
+"""A log residual below which a run counts as fitted exactly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """What is fitted: one design, with one or many sets of losses and weights."""
+
+    x: FloatArray
+    """ln N less its mean, shape (n_runs,)."""
+    y: FloatArray
+    """ln D less its mean, shape (n_runs,)."""
+    log_loss: FloatArray
+    """ln L, shape (n_runs,) or, for many data sets, (n_rows, n_runs)."""
+    center: tuple[float, float]
+    """The means of ln N and ln D."""
+    weights: FloatArray | None = None
+    """How often each run counts, shape (n_rows, n_runs); None for once."""
+
+    @classmethod
+    def from_table(cls, table: SweepTable, order: IntArray) -> "Runs":
+        """The runs of a table in an order."""
+        x, y = np.log(table.n_params[order]), np.log(table.n_tokens[order])
+        center = float(x.mean()), float(y.mean())
+        return cls(x - center[0], y - center[1], np.log(table.loss[order]), center)
+
+    def take(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Runs":
+        """Some of the rows, where there are many."""
+        return replace(
+            self,
+            log_loss=self.log_loss[rows] if self.log_loss.ndim == 2 else self.log_loss,
+            weights=None if self.weights is None else self.weights[rows],
+        )
+
+    def to_law(self, params: FloatArray) -> FloatArray:
+        """Parameters as (E, ln A, ln B, alpha, beta); both of shape (n_rows, 5)."""
+        a, b, e, alpha, beta = params.T
+        return np.stack(
+            [np.exp(e), a + alpha * self.center[0], b + beta * self.center[1], alpha, beta], axis=1
+        )
+
+    def from_law(self, law: FloatArray) -> FloatArray:
+        """The inverse of `to_law`."""
+        floor, log_a, log_b, alpha, beta = law.T
+        with np.errstate(divide="ignore"):
+            e = np.log(floor)
+        return np.stack(
+            [log_a - alpha * self.center[0], log_b - beta * self.center[1], e, alpha, beta], axis=1
+        )
+
+
+def huber(residuals: FloatArray, delta: float) -> FloatArray:
+    """Huber's function: r^2 / 2 up to delta, delta (|r| - delta / 2) beyond; |r| itself for delta 0."""
+    if delta == 0:
+        return np.abs(residuals)
+    clipped = np.clip(residuals, -delta, delta)
+    return np.asarray(clipped * (residuals - clipped / 2), dtype=np.float64)
+
+
+def log_residuals(runs: Runs, params: FloatArray) -> FloatArray:
+    """Fitted less measured ln L, shape (n_rows, n_runs); `params` of shape (n_rows, 5)."""
+    a, b, e, alpha, beta = (column[:, None] for column in params.T)
+    surface = np.exp(a - alpha * runs.x) + np.exp(b - beta * runs.y) + np.exp(e)
+    return np.asarray(np.log(surface) - runs.log_loss, dtype=np.float64)
+
+
+def evaluate(runs: Runs, params: FloatArray, delta: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Sum over runs of Huber's function of the log residuals, with its derivatives.
+
+    Parameters
+    ----------
+    runs : Runs
+    params : array of float, shape (n_rows, 5)
+    delta : float
+        Above 0; infinite for least squares.
+
+    Returns
+    -------
+    value : array of float, shape (n_rows,)
+    gradient : array of float, shape (n_rows, 5)
+    hessian : array of float, shape (n_rows, 5, 5)
+    """
+    a, b, e, alpha, beta = (column[:, None] for column in params.T)
+    x, y = runs.x, runs.y
+    size, data, floor = np.exp(a - alpha * x), np.exp(b - beta * y), np.exp(e)
+    surface = size + data + floor
+    residuals = np.log(surface) - runs.log_loss
+    np.divide(1.0, surface, out=surface)
+    size *= surface
+    data *= surface
+    floor = floor * surface
+    psi = np.clip(residuals, -delta, delta)
+    value = psi * (residuals - psi / 2)
+    bend = (psi == residuals).astype(np.float64)
+    if runs.weights is not None:
+        for array in (value, psi, bend):
+            array *= runs.weights
+    # Each term's share of the loss is its derivative of ln L; `parts` holds what multiplies 1, x, y, ...
+    parts = np.empty((9, *residuals.shape))
+    np.multiply(psi, size, out=parts[0])
+    np.multiply(psi, data, out=parts[1])
+    np.multiply(psi, floor, out=parts[2])
+    bend -= psi
+    for slot, share in zip((3, 4, 5), (size, data, floor), strict=True):
+        np.multiply(bend, share, out=parts[slot])
+    np.multiply(parts[3], data, out=parts[6])
+    np.multiply(parts[3], floor, out=parts[7])
+    np.multiply(parts[4], floor, out=parts[8])
+    parts[3] *= size
+    parts[4] *= data
+    parts[5] *= floor
+    parts[3:6] += parts[0:3]
+    sums = parts @ np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    (g1, g2, g3, h11, h22, h33, h12, h13, h23) = sums.transpose(0, 2, 1)
+    gradient = np.stack([g1[0], g2[0], g3[0], -g1[1], -g2[2]], axis=1)
+    hessian = np.empty((len(params), 5, 5))
+    for row, column, entry in (
+        (0, 0, h11[0]), (0, 1, h12[0]), (0, 2, h13[0]), (0, 3, -h11[1]), (0, 4, -h12[2]),
+        (1, 1, h22[0]), (1, 2, h23[0]), (1, 3, -h12[1]), (1, 4, -h22[2]),
+        (2, 2, h33[0]), (2, 3, -h13[1]), (2, 4, -h23[2]),
+        (3, 3, h11[3]), (3, 4, h12[4]), (4, 4, h22[5]),
+    ):  # fmt: skip
+        hessian[:, row, column] = hessian[:, column, row] = entry
+    return value.sum(axis=1), gradient, hessian
+
+
+def gradient_scale(runs: Runs, params: FloatArray, delta: float, *, squared: bool = False) -> FloatArray:
+    """What the terms of each component of the gradient sum to without their signs, shape (n_rows, 5).
+
+    Residuals count as `EXACT` at least. With `squared`: the diagonal of sum_i psi(r_i) / r_i J_i J_i', the
+    bend of a quadratic that lies above the objective as far as the law itself is straight.
+    """
+    a, b, e, alpha, beta = (column[:, None] for column in params.T)
+    size, data = np.exp(a - alpha * runs.x), np.exp(b - beta * runs.y)
+    floor = np.broadcast_to(np.exp(e), size.shape)
+    surface = size + data + floor
+    reach = np.maximum(np.abs(np.log(surface) - runs.log_loss), EXACT)
+    weight = np.minimum(1.0, delta / reach) if squared else np.minimum(reach, delta)
+    if runs.weights is not None:
+        weight = weight * runs.weights
+    power = 2 if squared else 1
+    shares = [(weight * (term / surface) ** power) for term in (size, data, floor)]
+    x, y = np.abs(runs.x) ** power, np.abs(runs.y) ** power
+    columns = [*(share.sum(axis=1) for share in shares), shares[0] @ x, shares[1] @ y]
+    return np.stack(columns, axis=1) + np.finfo(float).tiny
+
+
+def paper_objective(
+    table: SweepTable, *, delta: float = 1e-3, mean: bool = False
+) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    """Equation 3 as SciPy's optimisers take it, in the paper's parameters (a, b, e, alpha, beta).
+
+    Parameters
+    ----------
+    table : SweepTable
+    delta : float
+        Above 0.
+    mean : bool
+        Average over runs instead of the paper's sum.
+
+    Returns
+    -------
+    callable
+        From parameters of shape (5,), a = ln A and b = ln B, to the value and the gradient.
+    """
+    runs = replace(
+        Runs.from_table(table, np.arange(len(table))),
+        x=np.log(table.n_params),
+        y=np.log(table.n_tokens),
+        center=(0.0, 0.0),
+    )
+    scale = 1 / len(table) if mean else 1.0
+
+    def value_and_gradient(params: FloatArray) -> tuple[float, FloatArray]:
+        a, b, e, alpha, beta = params
+        terms = np.stack([a - alpha * runs.x, b - beta * runs.y, np.full_like(runs.x, e)])
+        log_surface = np.logaddexp.reduce(terms, axis=0)
+        residuals = log_surface - runs.log_loss
+        size, data, floor = np.exp(terms - log_surface) * (scale * np.clip(residuals, -delta, delta))
+        gradient = np.array(
+            [size.sum(), data.sum(), floor.sum(), -(size @ runs.x), -(data @ runs.y)], dtype=np.float64
+        )
+        return scale * float(huber(residuals, delta).sum()), gradient
+
+    return value_and_gradient
+
+
+def paper_grid() -> FloatArray:
+    """The 4,500 starts of section D.2: a, b, e, alpha, beta; shape (4500, 5)."""
+    coefficients, exponents = np.arange(0, 30, 5.0), np.arange(0, 2.5, 0.5)
+    return np.array(
+        list(itertools.product(coefficients, coefficients, np.arange(-1, 1.5, 0.5), exponents, exponents))
+    )

@@ -1,0 +1,349 @@
+"""Approach 3: the parametric loss surface (section 3.3, equations 2 to 4)."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib._format import format_count
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.bootstrap import Estimator
+from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint
+from chinchilla_lib.fitting.objective import Runs, huber, log_residuals
+from chinchilla_lib.fitting.projection import projection_starts
+from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
+from chinchilla_lib.fitting.search import Optimum, Space, descend, find_optimum
+from chinchilla_lib.laws import ParametricLoss, PowerLaw
+from chinchilla_lib.sweeps.table import SweepTable
+
+__all__ = ["PARAMETRIC", "fit_parametric", "parametric_estimator", "parametric_options"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_SMALLEST_COUNT: Final = 1000.0
+_EXPONENTS: Final = (0.02, 5.0)
+_VANISHED: Final = 1e-6  # of the loss
+_LOG_RANGE: Final = 700.0
+_OTHER_FLOPS: Final = 1e-3
+_CHECKED: Final = 1e-12
+_UNCHECKED: Final = "no optimum whose check passes"
+_NOT_POSITIVE: Final = "a resampled loss that is not positive"
+_REFIT_ROWS: Final = 512
+
+
+def fit_parametric(
+    table: SweepTable, *, delta: float = 1e-3, tied: bool = False, floor: float | None = None
+) -> FrontierFit:
+    """Approach 3: L(N, D) = E + A / N^alpha + B / D^beta through all runs at once (section 3.3).
+
+    The sum over runs of Huber's function of ln(fitted loss / measured loss) is minimised (equation 3);
+    the frontier is equation 4 under C = 6ND, whatever the FLOPs of the table count.
+
+    Parameters
+    ----------
+    table : SweepTable
+        More runs than free parameters, of two sizes and two token counts or more.
+    delta : float
+        Where Huber's function turns from a square into a line, in units of ln L. The paper's is 1e-3;
+        infinity is least squares, the better choice under Gaussian noise; 0 is least absolute deviations.
+    tied : bool
+        Hold alpha = beta.
+    floor : float, optional
+        Hold E at this value, nats per token.
+
+    Returns
+    -------
+    FrontierFit
+        Without draws; `chinchilla_lib.fitting.bootstrap_fit` adds them. ``objective`` is the sum;
+        ``diagnostics.optimum`` is what was checked; ``diagnostics.degenerate`` says so where the lowest
+        optimum describes no surface.
+
+    Raises
+    ------
+    InputError
+        If the runs cannot determine a surface, a count looks like millions, or an option is out of range.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> fit = fit_parametric(simulate_isoflop_sweep(law, [1e18, 1e19, 1e20]))
+    >>> f"{fit.law.E:.4f} {fit.law.alpha:.4f} {fit.law.beta:.4f}"
+    '1.6900 0.3400 0.2800'
+    """
+    space = Space(tied=tied, floor=floor)
+    _check_options(table, delta, floor)
+    _check_runs(table, space)
+    order = _order(table)
+    runs = Runs.from_table(table, order)
+    optimum = find_optimum(runs, delta, space)
+    law_row = _clip(runs.to_law(_without_traces(runs, optimum, delta)[None]))[0]
+    law = ParametricLoss(
+        E=float(law_row[0]),
+        A=math.exp(law_row[1]),
+        B=math.exp(law_row[2]),
+        alpha=float(law_row[3]),
+        beta=float(law_row[4]),
+    )
+    residuals = np.empty(len(table))
+    residuals[order] = -table.loss[order] * np.expm1(log_residuals(runs, runs.from_law(law_row[None]))[0])
+    n_opt, d_opt, clipped = _frontier(law_row)
+    return FrontierFit(
+        method="parametric",
+        table=table,
+        n_opt=n_opt,
+        d_opt=d_opt,
+        points=() if clipped else _points(table, law, n_opt, d_opt),
+        residuals=residuals,
+        law=law,
+        objective=optimum.value,
+        diagnostics=Diagnostics(
+            flops_convention="six_nd",
+            budgets_from=None,
+            n_runs_used=len(table),
+            n_runs_left_out=0,
+            residual_rms=float(np.sqrt(np.mean(residuals**2))),
+            optimum=optimum.check,
+            degenerate=_degenerate(law, table),
+            details={"delta": "inf" if math.isinf(delta) else delta, "tied": tied, "floor": floor},
+            messages=(
+                *_table_messages(table),
+                *_fit_messages(law, optimum.check, clipped=clipped, floor=floor),
+            ),
+        ),
+    )
+
+
+def parametric_estimator(delta: float = 1e-3, tied: bool = False, floor: float | None = None) -> Estimator:
+    """Approach 3 with options, for `bootstrap_fit`; the options are those of `fit_parametric`.
+
+    All runs are resampled together. Each resample is refitted from the fit itself and from a projection
+    start of its own, and the lower of the two ends is the draw.
+    """
+
+    def fit(table: SweepTable) -> FrontierFit:
+        return fit_parametric(table, delta=delta, tied=tied, floor=floor)
+
+    return Estimator(
+        method="parametric",
+        fit=fit,
+        strata=lambda fit: [_order(fit.table)],
+        refit=_refit,
+        refit_losses=_refit_losses,
+        n_free=Space(tied=tied, floor=floor).n_free,
+    )
+
+
+def parametric_options(fit: FrontierFit) -> tuple[float, Space]:
+    """Delta and free parameters of a fit of Approach 3.
+
+    Raises
+    ------
+    InputError
+        If the fit is of another method.
+    """
+    if fit.method != "parametric":
+        raise InputError(f"the fit must be parametric, found {fit.method}; make it with fit_parametric")
+    details = fit.diagnostics.details
+    return float(details["delta"]), Space(tied=details["tied"], floor=details["floor"])
+
+
+def _check_options(table: SweepTable, delta: float, floor: float | None) -> None:
+    if not delta >= 0:
+        raise InputError(f"delta must be 0 or above, found {delta!r}; the paper's is 1e-3")
+    if floor is not None and not 0 <= floor < table.loss.min():
+        raise InputError(
+            f"floor must be 0 or above and below the smallest loss, {table.loss.min():.4g} nats per token, "
+            f"found {floor!r}"
+        )
+
+
+def _check_runs(table: SweepTable, space: Space) -> None:
+    everything = range(len(table))
+    if len(table) <= space.n_free:
+        raise InputError(
+            f"{table.where(everything, 'loss')}: {len(table)} runs for {space.n_free} free parameters; "
+            f"give {space.n_free + 1} runs or more"
+        )
+    for name, what in (("n_params", "size"), ("n_tokens", "token count")):
+        counts = getattr(table, name)
+        if counts.min() < _SMALLEST_COUNT:
+            position = int(np.argmin(counts))
+            raise InputError(
+                f"{table.where([position], name)}: found {counts[position]:g}, fewer than "
+                f"{_SMALLEST_COUNT:,.0f}; give plain counts, not millions or billions"
+            )
+        if np.ptp(np.log(counts)) < 1e-9:
+            raise InputError(
+                f"{table.where(everything, name)}: all runs have one {what}, {format_count(counts[0])}; "
+                f"a surface needs runs of several {what}s"
+            )
+
+
+def _order(table: SweepTable) -> IntArray:
+    """The runs in an order that does not depend on that of the rows."""
+    return np.lexsort((table.loss, table.n_tokens, table.n_params)).astype(np.int64)
+
+
+def _without_traces(runs: Runs, optimum: Optimum, delta: float) -> FloatArray:
+    """Parameters with E at 0 exactly, if it has come down to nothing and the objective allows."""
+    params = optimum.params.copy()
+    params[2] = -np.inf
+    value = float(huber(log_residuals(runs, params[None]), delta).sum())
+    near_zero = optimum.params[2] < runs.log_loss.min() + math.log(_VANISHED)
+    return params if near_zero and value <= optimum.value * (1 + 1e-9) else optimum.params
+
+
+def _clip(laws: FloatArray) -> FloatArray:
+    """Laws whose ln A and ln B fit a double."""
+    clipped = laws.copy()
+    clipped[:, 1:3] = np.clip(laws[:, 1:3], -_LOG_RANGE, _LOG_RANGE)
+    return clipped
+
+
+def _frontier_logs(laws: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Equation 4 for many laws: a, b, ln N_opt and ln D_opt at one FLOP."""
+    _, log_a, log_b, alpha, beta = laws.T
+    log_g = (np.log(alpha) + log_a - np.log(beta) - log_b) / (alpha + beta)
+    a, b = beta / (alpha + beta), alpha / (alpha + beta)
+    return a, b, log_g - a * math.log(6), -log_g - b * math.log(6)
+
+
+def _frontier(law: FloatArray) -> tuple[PowerLaw, PowerLaw, bool]:
+    a, b, log_n, log_d = (float(value[0]) for value in _frontier_logs(law[None]))
+    inside = [min(max(value, -_LOG_RANGE), _LOG_RANGE) for value in (log_n, log_d)]
+    return PowerLaw.from_log(inside[0], a), PowerLaw.from_log(inside[1], b), inside != [log_n, log_d]
+
+
+def _points(
+    table: SweepTable, law: ParametricLoss, n_opt: PowerLaw, d_opt: PowerLaw
+) -> tuple[OptimumPoint, ...]:
+    """The frontier at the planned budgets, or at three over the range of the runs."""
+    spent = 6 * table.n_params * table.n_tokens
+    budgets = (
+        np.geomspace(spent.min(), spent.max(), 3)
+        if table.flops_budget is None
+        else np.unique(table.flops_budget)
+    )
+    points = []
+    for flops in map(float, budgets):
+        try:
+            n_params, n_tokens = n_opt.predict(flops), d_opt.predict(flops)
+            points.append(OptimumPoint(flops, n_params, n_tokens, law.loss(n_params, n_tokens)))
+        except InputError:
+            return ()
+    return tuple(points)
+
+
+def _degenerate(law: ParametricLoss, table: SweepTable) -> str | None:
+    """Why a law describes no surface, or None."""
+    for name, exponent in (("alpha", law.alpha), ("beta", law.beta)):
+        if not _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
+            return f"{name} came out as {exponent:.3g}, outside {_EXPONENTS[0]:g} to {_EXPONENTS[1]:g}"
+    for name, log_term in (
+        ("size", math.log(law.A) - law.alpha * np.log(table.n_params)),
+        ("data", math.log(law.B) - law.beta * np.log(table.n_tokens)),
+    ):
+        if np.max(log_term - np.log(table.loss)) < math.log(_VANISHED):
+            return f"the {name} term has vanished: the losses do not depend on it"
+    return None
+
+
+def _table_messages(table: SweepTable) -> list[str]:
+    messages = []
+    ratio = table.flops / (6 * table.n_params * table.n_tokens)
+    if np.abs(ratio - 1).max() > _OTHER_FLOPS:
+        messages.append(
+            f"the table's FLOPs ({table.flops_convention}) are {np.median(ratio):.4g} times 6ND in the "
+            "median; the frontier counts 6ND"
+        )
+    seeds: Sequence[Any] = [None] * len(table) if table.seed is None else table.seed.tolist()
+    rows = list(
+        zip(table.n_params.tolist(), table.n_tokens.tolist(), table.loss.tolist(), seeds, strict=True)
+    )
+    if copies := len(rows) - len(set(rows)):
+        messages.append(
+            f"{copies} of {len(rows)} rows repeat another's size, tokens, loss and seed; "
+            "if they are copies, drop them"
+        )
+    return messages
+
+
+def _fit_messages(
+    law: ParametricLoss, check: OptimumCheck, *, clipped: bool, floor: float | None
+) -> list[str]:
+    messages = []
+    if law.E == 0 and floor is None:
+        messages.append("E came out as 0: the losses show no floor")
+    if not check.passed:
+        messages.append(
+            f"the optimum's check did not pass: relative gradient {check.relative_gradient:.1g}, "
+            f"predicted reduction {check.predicted_reduction:.1g}"
+        )
+    if check.agreeing_share < 0.5:
+        messages.append(
+            f"{check.agreeing_share:.0%} of {check.n_starts} starts ended at this optimum; others lie near"
+        )
+    if clipped:
+        messages.append("the frontier's coefficients leave the range of a double and are clipped")
+    return messages
+
+
+def _refit(fit: FrontierFit, counts: Sequence[IntArray]) -> tuple[FrontierDraws, list[str]]:
+    runs = Runs.from_table(fit.table, _order(fit.table))
+    return _refit_rows(fit, runs, counts[0], None)
+
+
+def _refit_losses(fit: FrontierFit, losses: Sequence[FloatArray]) -> tuple[FrontierDraws, list[str]]:
+    runs = Runs.from_table(fit.table, _order(fit.table))
+    return _refit_rows(fit, runs, None, losses[0])
+
+
+def _refit_rows(
+    fit: FrontierFit, runs: Runs, counts: IntArray | None, losses: FloatArray | None
+) -> tuple[FrontierDraws, list[str]]:
+    """Refit resamples: weights for the runs as they are, or other losses of the same runs."""
+    delta, space = parametric_options(fit)
+    assert fit.law is not None
+    law = fit.law
+    row = np.array([[law.E, math.log(law.A), math.log(law.B), law.alpha, law.beta]])
+    warm = space.to_free(runs.from_law(row))
+    laws, reasons = [], []
+    rows = counts if counts is not None else losses
+    assert rows is not None
+    for start in range(0, len(rows), _REFIT_ROWS):
+        part = rows[start : start + _REFIT_ROWS]
+        if counts is None:
+            positive = (part > 0).all(axis=1)
+            reasons += [_NOT_POSITIVE] * int((~positive).sum())
+            part = part[positive]
+            if not len(part):
+                continue
+            resampled = Runs(runs.x, runs.y, np.log(part), runs.center)
+        else:
+            resampled = Runs(runs.x, runs.y, runs.log_loss, runs.center, part.astype(np.float64))
+        own = projection_starts(resampled, 1, tied=space.tied, floor=space.floor)[:, 0]
+        ends = [
+            descend(resampled, start, delta, space)
+            for start in (np.repeat(warm, len(part), axis=0), space.to_free(own))
+        ]
+        second = ends[1].value < ends[0].value
+        point = np.where(second[:, None], ends[1].point, ends[0].point)
+        value, predicted = (
+            np.where(second, getattr(ends[1], name), getattr(ends[0], name))
+            for name in ("value", "predicted")
+        )
+        checked = predicted <= _CHECKED * (value + len(runs.x) * float(huber(np.array([1e-8]), delta)[0]))
+        reasons += [_UNCHECKED] * int((~checked).sum())
+        laws.append(resampled.to_law(space.to_params(point[checked])))
+    law_rows = np.concatenate(laws) if laws else np.empty((0, 5))
+    a, b, log_n, log_d = _frontier_logs(law_rows)
+    return FrontierDraws(a, b, log_n, log_d, law=law_rows), reasons
+
+
+PARAMETRIC: Final = parametric_estimator()
+"""Approach 3 with the paper's delta, for `bootstrap_fit`."""
