@@ -43,9 +43,9 @@ class Speed:
     flops_per_second : float
         At the median, by the convention ``matmul``.
     peak_flops_per_second : float
-        Of the best product of square matrices in the same rounds.
+        Of the best product of square matrices of each round, median.
     share_of_peak : float
-        Of the one by the other.
+        Of the one by the other in the same round, median.
     """
 
     shape: str
@@ -119,9 +119,11 @@ def measure_speeds(
 ) -> list[Speed]:
     """Speeds of contestants of one shape, beside matrix products in the same rounds."""
     found = time_rounds([*products, *contestants], n_rounds=n_rounds, seconds=seconds)
-    peak = max(max(rounds) for rounds in found[: len(products)])
+    peaks = [max(speeds) for speeds in zip(*found[: len(products)], strict=True)]
+    peak = spread(peaks).median
     flops_per_token = training_flops_per_token(shape, "matmul")
     speeds = [spread(rounds) for rounds in found[len(products) :]]
+    shares = [ratio(rounds, peaks).median * flops_per_token for rounds in found[len(products) :]]
     return [
         Speed(
             shape=name_shape(shape),
@@ -129,9 +131,9 @@ def measure_speeds(
             tokens_per_second=speed,
             flops_per_second=speed.median * flops_per_token,
             peak_flops_per_second=peak,
-            share_of_peak=speed.median * flops_per_token / peak,
+            share_of_peak=share,
         )
-        for contestant, speed in zip(contestants, speeds, strict=True)
+        for contestant, speed, share in zip(contestants, speeds, shares, strict=True)
     ]
 
 

@@ -209,16 +209,21 @@ INLINE void transpose(const float *x, float *out, int64_t t_pad, int64_t k, int6
 
 /* Softmax of a row of scores over its first n columns, unnormalised: 0 from there to columns. Gives the sum. */
 INLINE float exponentials(float *row, int64_t n, int64_t columns) {
-    vec top, sum = {0};
-    for (int64_t j = n; j < columns; j++) row[j] = -INFINITY;
-    top = load(row);
-    for (int64_t j = LANES; j < columns; j += LANES) top = larger(top, load(row + j));
+    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const vec none = splat(-INFINITY);
+    int64_t whole = n / LANES * LANES;
+    ivec inside = lane < (int32_t)(n - whole);
+    vec top = whole < columns ? choose(inside, load(row + whole), none) : none, edge = top, sum;
+    for (int64_t j = 0; j < whole; j += LANES) top = larger(top, load(row + j));
     float peak = largest(top);
-    for (int64_t j = 0; j < columns; j += LANES) {
+    sum = exp_of_negative(edge - peak);
+    if (whole < columns) store(row + whole, sum);
+    for (int64_t j = 0; j < whole; j += LANES) {
         vec e = exp_of_negative(load(row + j) - peak);
         store(row + j, e);
         sum += e;
     }
+    for (int64_t j = whole + LANES; j < columns; j += LANES) store(row + j, (vec){0});
     return total(sum);
 }
 
