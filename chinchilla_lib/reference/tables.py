@@ -24,14 +24,27 @@ _HOFFMANN: Final = "Hoffmann et al. 2022, arXiv 2203.15556v1"
 
 PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "a9_known_transcription_issues": f"{_HOFFMANN}, Table A9, and copies of it",
         "a9_model_configs": f"{_HOFFMANN}, Table A9",
+        "approach3_fits": "parametric laws: Hoffmann et al. 2022 and later fits, each with its source",
+        "approach3_protocol": f"{_HOFFMANN}, sections 3.1 to 3.3, D.1 and D.2",
+        "besiroglu_findings": "Besiroglu et al. 2024, arXiv 2404.10102, and its notebook",
         "flop_accounting": f"{_HOFFMANN}, Appendix F",
         "flop_budget_checks": f"{_HOFFMANN}, Figure 2, Table 3 and Appendix F",
+        "internal_inconsistencies": f"{_HOFFMANN}: statements that disagree",
         "kaplan2020_facts": "Kaplan et al. 2020, arXiv 2001.08361",
+        "later_work": "later work on compute-optimal training, one result a row",
+        "pearce_song2024": "Pearce and Song 2024, arXiv 2406.12907",
+        "popular_claims": "claims of four public summaries (A to D) of the paper, checked against it",
+        "porian2024_other": "Porian et al. 2024, arXiv 2406.19146",
+        "porian2024_steps": "Porian et al. 2024, arXiv 2406.19146: N_opt's exponent after each correction",
+        "projection_text_vs_table": f"{_HOFFMANN}, section 3.4 beside Tables 3 and A3",
+        "rounding_sensitivity_checks": "computed from approach3_fits: what rounding alpha and beta changes",
         "table1_current_llms": f"{_HOFFMANN}, Table 1",
         "table2_exponents": f"{_HOFFMANN}, Table 2",
         "table3_approach1_projection": f"{_HOFFMANN}, Table 3",
         "table4_gopher_chinchilla": f"{_HOFFMANN}, Table 4",
+        "table_a2_other_datasets": f"{_HOFFMANN}, Table A2",
         "table_a3_approach2_3_projection": f"{_HOFFMANN}, Table A3",
         "table_a4_flop_ratio": f"{_HOFFMANN}, Table A4",
     }

@@ -36,6 +36,9 @@ def test_rows_are_whole_and_flagged(name: str) -> None:
         ("table3_approach1_projection", 9, "n_params", 4e8, 1e13),
         ("table4_gopher_chinchilla", 2, "n_heads", 128, 64),
         ("table_a3_approach2_3_projection", 18, "flops_corrected", 1.84e19, 8.55e28),
+        ("table_a2_other_datasets", 3, "a", 0.5, 0.73),
+        ("approach3_fits", 9, "alpha", 0.34, 0.3522),
+        ("porian2024_steps", 5, "a_refinedweb", 0.835, 0.497),
     ],
 )
 def test_published_values(name: str, n_rows: int, column: str, first: float, last: float) -> None:
@@ -87,7 +90,9 @@ def test_empty_cells_are_nan_and_text_is_refused() -> None:
 
 
 def test_unknown_tables_are_refused_with_the_choices() -> None:
-    with pytest.raises(InputError, match=r"no table 'table_a9'; choose one of a9_model_configs, "):
+    with pytest.raises(
+        InputError, match=r"no table 'table_a9'; choose one of a9_known_transcription_issues, "
+    ):
         load_paper_table("table_a9")
     with pytest.raises(InputError, match=r"no table '\.\./tables'"):
         load_paper_table("../tables")
