@@ -75,7 +75,7 @@ def model_positions(laws: Mapping[str, ParametricLoss] | None = None) -> tuple[P
     --------
     >>> gopher = [p for p in model_positions() if (p.model, p.law) == ("Gopher", "epoch")]
     >>> round(gopher[0].size_factor, 1)
-    4.2
+    4.1
     """
     surfaces = laws if laws is not None else {name: published.law for name, published in LAWS.items()}
     lines = _lines() if laws is None else {}
