@@ -6,10 +6,12 @@ from chinchilla_lib.fitting.isoflop import ISOFLOP, fit_isoflop_profiles
 from chinchilla_lib.fitting.parametric import PARAMETRIC, fit_parametric, parametric_estimator
 from chinchilla_lib.fitting.power_law import fit_power_law
 from chinchilla_lib.fitting.result import Allocation, FrontierDraws, FrontierFit
+from chinchilla_lib.fitting.valley import VALLEY, fit_valley
 
 __all__ = [
     "ISOFLOP",
     "PARAMETRIC",
+    "VALLEY",
     "Allocation",
     "Estimator",
     "FrontierDraws",
@@ -19,5 +21,6 @@ __all__ = [
     "fit_isoflop_profiles",
     "fit_parametric",
     "fit_power_law",
+    "fit_valley",
     "parametric_estimator",
 ]

@@ -50,7 +50,7 @@ class OptimumPoint:
 
 @dataclass(frozen=True, eq=False)
 class ValleyFit:
-    """How one valley was fitted: ``loss = c0 + c1 z + c2 z^2`` with z = (ln N - center) / half_width."""
+    """How one valley was fitted; each form of Approach 2 adds its curve."""
 
     flops: float
     """The budget in FLOPs."""
@@ -62,14 +62,12 @@ class ValleyFit:
     """Middle of the sampled ln N."""
     half_width: float
     """Half the range of the sampled ln N."""
-    coefficients: tuple[float, float, float]
-    """c0, c1, c2 in nats per token."""
     optimum: OptimumPoint | None
     """The minimum, or None if the valley is left out."""
     reason: str | None
     """Why the valley is left out, or None."""
     residual_rms: float
-    """Root mean square of loss minus parabola, nats per token."""
+    """Root mean square of loss minus curve, nats per token."""
 
     @property
     def n_params_range(self) -> Interval:
@@ -88,13 +86,11 @@ class ValleyFit:
     @property
     def curvature(self) -> float:
         """Second derivative of the loss in ln N, nats per token."""
-        return 2 * self.coefficients[2] / self.half_width**2
+        raise NotImplementedError
 
     def predict(self, n_params: FloatArray) -> FloatArray:
-        """Loss of the parabola at model sizes, nats per token."""
-        z = (np.log(n_params) - self.center) / self.half_width
-        c0, c1, c2 = self.coefficients
-        return np.asarray(c0 + z * (c1 + z * c2), dtype=np.float64)
+        """Loss of the curve at model sizes, nats per token."""
+        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -6,31 +6,52 @@ size of that budget. Power laws through the minima give the frontier.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from chinchilla_lib._format import format_count, format_flops
-from chinchilla_lib.errors import InputError
+from chinchilla_lib._format import format_flops
 from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumPoint, ValleyFit
-from chinchilla_lib.fitting.parabola import fit_parabolas
+from chinchilla_lib.fitting.parabola import Parabolas, fit_parabolas, fit_parabolas_to_losses
 from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
+from chinchilla_lib.fitting.windows import check_minima, check_valleys, edge_reason, size_numbers
 from chinchilla_lib.sweeps.table import SweepTable, Valley
 
-__all__ = ["ISOFLOP", "fit_isoflop_profiles"]
+__all__ = ["ISOFLOP", "ParabolaFit", "fit_isoflop_profiles"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_SAME_SIZE: Final = 1e-9  # sizes closer than this in ln N are one size
+_FEW: Final = 8
 _REASONS: Final = (
     "fewer than three distinct sizes in a valley",
     "a parabola that does not open upward",
     "a minimum outside the valley's sizes",
+    "a minimum with a loss of 0 or below",
 )
+
+
+@dataclass(frozen=True, eq=False)
+class ParabolaFit(ValleyFit):
+    """A valley fitted by ``loss = c0 + c1 z + c2 z^2`` with z = (ln N - center) / half_width."""
+
+    coefficients: tuple[float, float, float]
+    """c0, c1, c2 in nats per token."""
+
+    @property
+    def curvature(self) -> float:
+        """Second derivative of the loss in ln N, nats per token."""
+        return 2 * self.coefficients[2] / self.half_width**2
+
+    def predict(self, n_params: FloatArray) -> FloatArray:
+        """Loss of the parabola at model sizes, nats per token."""
+        z = (np.log(n_params) - self.center) / self.half_width
+        c0, c1, c2 = self.coefficients
+        return np.asarray(c0 + z * (c1 + z * c2), dtype=np.float64)
 
 
 def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
@@ -74,25 +95,9 @@ def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
     >>> f"{fit.a:.4f} {fit.b:.4f}"
     '0.4516 0.5484'
     """
-    valleys = table.valleys()
-    for valley in valleys:
-        _check_sizes(table, valley)
-    if len(valleys) < 2:
-        column = "flops" if table.flops_budget is None else "flops_budget"
-        raise InputError(
-            f"{table.where(valleys[0].index, column)}: all runs belong to one budget, "
-            f"{format_flops(valleys[0].flops)}; an exponent needs two budgets or more"
-        )
-    fits = tuple(_fit_valley(table, valley) for valley in valleys)
+    fits = tuple(_fit_valley(table, valley) for valley in check_valleys(table))
+    check_minima(table, fits)
     points = tuple(fit.optimum for fit in fits if fit.optimum is not None)
-    if len(points) < 2:
-        open_ones = [fit for fit in fits if fit.reason is not None]
-        reasons = "; ".join(f"{format_flops(fit.flops)}: {fit.reason}" for fit in open_ones)
-        where = table.where(np.concatenate([fit.index for fit in open_ones]), "loss")
-        raise InputError(
-            f"{where}: {len(points)} of {len(fits)} valleys have a minimum inside their "
-            f"sizes and an exponent needs two ({reasons}); add runs beyond the edges of these valleys"
-        )
     residuals = np.empty(len(table))
     for fit in fits:
         residuals[fit.index] = table.loss[fit.index] - fit.predict(table.n_params[fit.index])
@@ -103,6 +108,7 @@ def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
         table=table,
         n_opt=fit_power_law(flops, [point.n_params for point in points]),
         d_opt=fit_power_law(flops, [point.n_tokens for point in points]),
+        loss_line=fit_power_law(flops, [point.loss for point in points]),
         points=points,
         residuals=residuals,
         diagnostics=Diagnostics(
@@ -117,48 +123,28 @@ def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
     )
 
 
-def _check_sizes(table: SweepTable, valley: Valley) -> None:
-    n_sizes = int(_size_numbers(np.log(table.n_params[valley.index])).max()) + 1
-    if n_sizes < 3:
-        raise InputError(
-            f"{table.where(valley.index, 'n_params')}: the valley at {format_flops(valley.flops)} FLOPs has "
-            f"{len(valley.index)} run{'s' if len(valley.index) > 1 else ''} of {n_sizes} "
-            f"size{'s' if n_sizes > 1 else ''}; a parabola needs three sizes or more"
-        )
-
-
-def _size_numbers(log_n: FloatArray) -> IntArray:
-    """Number of the distinct size of each run, from 0; `log_n` ascending."""
-    return np.concatenate([[0], np.cumsum(np.diff(log_n) > _SAME_SIZE)]).astype(np.int64)
-
-
 def _fit_valley(table: SweepTable, valley: Valley) -> ValleyFit:
     loss, log_n = table.loss[valley.index], np.log(table.n_params[valley.index])
     center, half_width = (log_n[0] + log_n[-1]) / 2, (log_n[-1] - log_n[0]) / 2
-    z, size = (log_n - center) / half_width, _size_numbers(log_n)
+    z, size = (log_n - center) / half_width, size_numbers(log_n)
     parabola = fit_parabolas(z, size, loss, np.ones((1, len(loss)), dtype=np.int64))
     u, slope, bend = float(parabola.center[0]), float(parabola.c1[0]), float(parabola.c2[0])
     lowest = float(parabola.argmin[0])
-    best = int(np.argmin(np.bincount(size, weights=loss) / np.bincount(size)))
-    optimum, reason = None, None
+    log_n_opt = float(center + half_width * lowest)
+    optimum = None
     if not parabola.opens_upward[0]:
-        reason = "the parabola does not open upward"
-    elif not -1 < lowest < 1:
-        side, edge = ("below", log_n[0]) if lowest <= -1 else ("above", log_n[-1])
-        reason = f"the minimum lies {side} the sampled sizes, beyond the edge {format_count(math.exp(edge))}"
-    elif best in (0, size[-1]):
-        side, edge = ("smallest", log_n[0]) if best == 0 else ("largest", log_n[-1])
-        reason = f"the lowest loss is that of the {side} size, at the edge {format_count(math.exp(edge))}"
+        reason: str | None = "the parabola does not open upward"
     else:
-        log_n_opt = center + half_width * lowest
-        optimum = OptimumPoint(
-            flops=valley.flops,
-            n_params=math.exp(log_n_opt),
-            n_tokens=math.exp(_tokens(table, valley.index, np.array([log_n_opt]))[0]),
-            loss=float(parabola.predict(np.array([lowest]))[0, 0]),
-        )
+        reason = edge_reason(log_n, loss, log_n_opt)
+    if reason is None:
+        height = float(parabola.predict(np.array([lowest]))[0, 0])
+        if height <= 0:
+            reason = f"the loss at the minimum is {height:.3g}, not above 0"
+        else:
+            log_d_opt = _tokens(table, valley.index, np.array([log_n_opt]))[0]
+            optimum = OptimumPoint(valley.flops, math.exp(log_n_opt), math.exp(log_d_opt), height)
     residuals = loss - parabola.predict(z)[0]
-    return ValleyFit(
+    return ParabolaFit(
         flops=valley.flops,
         index=valley.index,
         n_sizes=int(size[-1]) + 1,
@@ -174,7 +160,7 @@ def _fit_valley(table: SweepTable, valley: Valley) -> ValleyFit:
 def _tokens(table: SweepTable, index: IntArray, log_n: FloatArray) -> FloatArray:
     """ln D at sizes inside a valley, linear in ln N between its sizes."""
     known = np.log(table.n_params[index])
-    size = _size_numbers(known)
+    size = size_numbers(known)
     runs = np.bincount(size)
     return np.asarray(
         np.interp(
@@ -198,41 +184,80 @@ def _messages(fits: Sequence[ValleyFit]) -> tuple[str, ...]:
     ]
     if len(fits) - sum(fit.reason is not None for fit in fits) == 2:
         messages.append("the law rests on two valleys, so nothing tells how well it holds")
+    if (fewest := min(len(fit.index) for fit in fits)) < _FEW:
+        messages.append(
+            f"a valley has {fewest} runs: below {_FEW} the residual scheme (scheme='residual') loses fewer "
+            "resamples than pairs"
+        )
     return tuple(messages)
 
 
 def _strata(fit: FrontierFit) -> list[IntArray]:
-    return [valley.index for valley in fit.diagnostics.valleys if valley.reason is None]
+    return [valley.index for valley in _used(fit)]
 
 
 def _refit(fit: FrontierFit, counts: Sequence[IntArray]) -> tuple[FrontierDraws, list[str]]:
     """Refit resamples of the valleys that the fit rests on.
 
     A resample is unusable if, in any of these valleys, it holds fewer than three distinct sizes, its
-    parabola does not open upward, or the minimum lies outside the valley's sampled sizes. The first of
-    these that applies is its reason. Which size has the lowest loss is not asked again: a resample may
-    lack the sizes in the middle.
+    parabola does not open upward, or the minimum lies outside the valley's sampled sizes or at a loss that
+    is not above 0. The first of these that applies is its reason. Which size has the lowest loss is not
+    asked again: a resample may lack the sizes in the middle.
     """
-    used = [valley for valley in fit.diagnostics.valleys if valley.reason is None]
-    n_draws = len(counts[0])
-    log_n, log_d = np.empty((n_draws, len(used))), np.empty((n_draws, len(used)))
-    fault = np.full(n_draws, len(_REASONS))
-    for column, (valley, drawn) in enumerate(zip(used, counts, strict=True)):
+    resamples = []
+    for valley, drawn in zip(_used(fit), counts, strict=True):
         known = np.log(fit.table.n_params[valley.index])
         z = (known - valley.center) / valley.half_width
-        parabolas = fit_parabolas(z, _size_numbers(known), fit.table.loss[valley.index], drawn)
+        resamples.append(fit_parabolas(z, size_numbers(known), fit.table.loss[valley.index], drawn))
+    return _draws(fit, resamples)
+
+
+def _refit_losses(fit: FrontierFit, losses: Sequence[FloatArray]) -> tuple[FrontierDraws, list[str]]:
+    """The same for other losses of the same runs."""
+    resamples = []
+    for valley, loss in zip(_used(fit), losses, strict=True):
+        z = (np.log(fit.table.n_params[valley.index]) - valley.center) / valley.half_width
+        resamples.append(fit_parabolas_to_losses(z, loss))
+    return _draws(fit, resamples)
+
+
+def _used(fit: FrontierFit) -> list[ValleyFit]:
+    return [valley for valley in fit.diagnostics.valleys if valley.reason is None]
+
+
+def _draws(fit: FrontierFit, resamples: Sequence[Parabolas]) -> tuple[FrontierDraws, list[str]]:
+    used = _used(fit)
+    shape = len(resamples[0].c0), len(used)
+    log_n, log_d, loss = np.empty(shape), np.empty(shape), np.empty(shape)
+    fault = np.full(shape[0], len(_REASONS))
+    for column, (valley, parabolas) in enumerate(zip(used, resamples, strict=True)):
         lowest = parabolas.argmin
-        faults = [~parabolas.determined, ~parabolas.opens_upward, ~(np.abs(lowest) < 1)]
-        fault = np.minimum(fault, np.select(faults, [0, 1, 2], default=len(_REASONS)))
+        height = parabolas.predict(lowest[:, None])[:, 0]
+        faults = [~parabolas.determined, ~parabolas.opens_upward, ~(np.abs(lowest) < 1), ~(height > 0)]
+        fault = np.minimum(fault, np.select(faults, range(len(_REASONS)), default=len(_REASONS)))
         log_n[:, column] = valley.center + valley.half_width * lowest
         log_d[:, column] = _tokens(fit.table, valley.index, log_n[:, column])
+        loss[:, column] = height
     usable = fault == len(_REASONS)
     log_flops = np.log([valley.flops for valley in used])
     log_n_coefficient, a = fit_log_lines(log_flops, log_n[usable])
     log_d_coefficient, b = fit_log_lines(log_flops, log_d[usable])
-    draws = FrontierDraws(a=a, b=b, log_n_coefficient=log_n_coefficient, log_d_coefficient=log_d_coefficient)
+    draws = FrontierDraws(
+        a=a,
+        b=b,
+        log_n_coefficient=log_n_coefficient,
+        log_d_coefficient=log_d_coefficient,
+        loss_line=np.stack(fit_log_lines(log_flops, np.log(loss[usable])), axis=1),
+    )
     return draws, [_REASONS[code] for code in fault[~usable]]
 
 
-ISOFLOP: Final = Estimator(method="isoflop", fit=fit_isoflop_profiles, strata=_strata, refit=_refit, n_free=3)
+ISOFLOP: Final = Estimator(
+    method="isoflop",
+    fit=fit_isoflop_profiles,
+    strata=_strata,
+    refit=_refit,
+    n_free=3,
+    refit_losses=_refit_losses,
+)
 """Approach 2, for `bootstrap_fit`; strata are the valleys that the fit rests on."""

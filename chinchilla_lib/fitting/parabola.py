@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Parabolas", "fit_parabolas"]
+__all__ = ["Parabolas", "fit_parabolas", "fit_parabolas_to_losses"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -101,4 +101,31 @@ def fit_parabolas(z: FloatArray, size: IntArray, loss: FloatArray, counts: IntAr
         c2=c2,
         determined=determined,
         opens_upward=determined & (c2 > _FLAT * level),
+    )
+
+
+def fit_parabolas_to_losses(z: FloatArray, loss: FloatArray) -> Parabolas:
+    """Fit a parabola to each of many measurements of one valley.
+
+    Parameters
+    ----------
+    z : array of float, shape (n_runs,)
+        As `fit_parabolas`; three distinct values or more.
+    loss : array of float, shape (n_resamples, n_runs)
+        Nats per token.
+
+    Returns
+    -------
+    Parabolas
+    """
+    center = z.mean()
+    c0, c1, c2 = np.linalg.pinv(np.vander(z - center, 3, increasing=True)) @ loss.T
+    everywhere = np.ones(len(loss), dtype=np.bool_)
+    return Parabolas(
+        center=np.full(len(loss), center),
+        c0=c0,
+        c1=c1,
+        c2=c2,
+        determined=everywhere,
+        opens_upward=c2 > _FLAT * loss.mean(axis=1),
     )

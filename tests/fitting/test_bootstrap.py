@@ -65,6 +65,34 @@ def test_the_batch_is_the_naive_loop() -> None:
     assert fit.interval("a") == pytest.approx((low, high), rel=1e-7)
 
 
+def test_residual_draws_are_polyfits_of_fitted_losses_plus_residuals() -> None:
+    table = SMALL
+    base = fit_isoflop_profiles(table)
+    rng = np.random.default_rng(3)
+    losses = [table.loss[v.index] + rng.normal(0, 0.002, (40, len(v.index))) for v in table.valleys()]
+    assert ISOFLOP.refit_losses is not None
+    draws, unusable = ISOFLOP.refit_losses(base, losses)
+    assert len(draws.a) == 40 - len(unusable) > 20
+    row = 0
+    for draw in range(40):
+        log_n = []
+        for valley, loss in zip(table.valleys(), losses, strict=True):
+            x = np.log(table.n_params[valley.index])
+            c2, c1, _ = np.polyfit(x - x.mean(), loss[draw], 2)
+            lowest = x.mean() - c1 / (2 * c2)
+            if c2 > 0 and x.min() < lowest < x.max():
+                log_n.append(lowest)
+        if len(log_n) == 3:
+            slope = np.polyfit(np.log([v.flops for v in table.valleys()]), log_n, 1)[0]
+            assert draws.a[row] == pytest.approx(slope, rel=1e-7)
+            row += 1
+    assert row == len(draws.a)
+    fit = bootstrap_fit(ISOFLOP, table, n_draws=100, scheme="residual")
+    assert fit.draws is not None and fit.draws.loss_line is not None
+    low, high = fit.interval("a")
+    assert low < fit.a < high
+
+
 def test_strata_keep_their_sizes_and_runs_are_drawn_evenly() -> None:
     sizes, n_draws = [5, 3, 9], 3000
     counts = next(resample_counts(sizes, n_draws, np.random.default_rng(0)))
