@@ -11,9 +11,9 @@ __all__ = ["Minimum", "minimise", "solve_positive"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-Evaluate = Callable[[FloatArray, npt.NDArray[np.intp]], tuple[FloatArray, FloatArray, FloatArray]]
+IntArray = npt.NDArray[np.int64]
+Evaluate = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray, FloatArray]]
 
-_TOLERANCE: Final = 1e-14  # of the value
 _FIRST_DAMPING: Final = 1e-3
 _NO_DAMPING: Final = 1e-7
 _LAST_DAMPING: Final = 1e9
@@ -41,12 +41,14 @@ def minimise(
     upper: FloatArray,
     scale: FloatArray,
     negligible: FloatArray,
-    n_steps: int = 200,
+    n_steps: int = 300,
+    tolerance: float = 1e-14,
+    at_once: int = 64,
 ) -> Minimum:
     """Minimise functions of a few variables, one for each row.
 
-    A row is finished when the quadratic model promises less than 1e-14 of its value, or when no damping
-    makes it fall any more; finished rows are left out of later evaluations.
+    A row is finished when the quadratic model promises less than `tolerance` of its value, or when no
+    damping makes it fall any more. Finished rows make room for others.
 
     Parameters
     ----------
@@ -60,55 +62,97 @@ def minimise(
     negligible : array of float, shape (n_rows,)
         Added to the value where a gain is compared with it, so that an exact fit ends too.
     n_steps : int
-        At most so many evaluations of a row.
+        At most so many steps of a row.
+    tolerance : float
+        See above.
+    at_once : int
+        Rows evaluated together.
     """
-    point = np.clip(start, lower, upper)
-    rows = np.arange(len(point))
-    value, gradient, hessian = evaluate(point, rows)
-    damping = np.zeros(len(point))
-    result = Minimum(point.copy(), value.copy(), gradient.copy(), np.full(len(point), np.inf))
-    for _ in range(n_steps):
-        held = ((point <= lower) & (gradient > 0)) | ((point >= upper) & (gradient < 0))
-        free_gradient, free_hessian = _hold(gradient, hessian, held)
-        step, positive = solve_positive(free_hessian, damping[:, None] * scale[rows], -free_gradient)
-        gain = -np.einsum("ij,ij->i", free_gradient, step) / 2
-        small = positive & (gain <= _TOLERANCE * (value + negligible[rows]))
-        done = (small & (damping <= _NO_DAMPING)) | (damping > _LAST_DAMPING)
-        if done.any():
-            _store(result, rows[done], point[done], value[done], free_gradient[done])
-            result.predicted[rows[done]] = np.where(small[done], gain[done], np.inf)
-            keep = ~done
-            if not keep.any():
-                return result
-            rows, point, value, damping = rows[keep], point[keep], value[keep], damping[keep]
-            gradient, hessian, step = gradient[keep], hessian[keep], step[keep]
-            positive, gain, small = positive[keep], gain[keep], small[keep]
-        trial = np.clip(point + step, lower, upper)
-        new_value, new_gradient, new_hessian = evaluate(trial, rows)
-        fell = value - new_value
-        better = positive & (fell > 0)
-        good = better & (fell > gain / 2)
-        damping = np.where(
-            small | good, damping / 10, np.where(better, damping, np.maximum(damping * 10, _FIRST_DAMPING))
+    start = np.clip(start, lower, upper)
+    n_rows, n_free = start.shape
+    result = Minimum(start.copy(), np.empty(n_rows), np.empty_like(start), np.full(n_rows, np.inf))
+    state = _State.empty(n_free)
+    waiting = 0
+    while True:
+        if waiting < n_rows and 4 * len(state.rows) <= 3 * at_once:
+            rows = np.arange(waiting, min(waiting + at_once - len(state.rows), n_rows))
+            waiting = int(rows[-1]) + 1
+            fresh = _State(
+                rows, start[rows], *evaluate(start[rows], rows), np.zeros(len(rows)), np.zeros(len(rows))
+            )
+            state = state.join(fresh)
+        held = ((state.point <= lower) & (state.gradient > 0)) | (
+            (state.point >= upper) & (state.gradient < 0)
         )
+        gradient, hessian = _hold(state.gradient, state.hessian, held)
+        step, positive = solve_positive(hessian, state.damping[:, None] * scale[state.rows], -gradient)
+        gain = -np.einsum("ij,ij->i", gradient, step) / 2
+        small = positive & (gain <= tolerance * (state.value + negligible[state.rows]))
+        done = (small & (state.damping == 0)) | (state.damping > _LAST_DAMPING) | (state.steps >= n_steps)
+        if done.any():
+            rows = state.rows[done]
+            result.point[rows], result.value[rows] = state.point[done], state.value[done]
+            result.gradient[rows] = gradient[done]
+            undamped, sound = solve_positive(hessian[done], np.zeros_like(gradient[done]), -gradient[done])
+            left = -np.einsum("ij,ij->i", gradient[done], undamped) / 2
+            result.predicted[rows] = np.where(sound, left, np.inf)
+            keep = ~done
+            state = state.take(keep)
+            if not len(state.rows):
+                if waiting == n_rows:
+                    return result
+                continue
+            step, positive, gain, small = step[keep], positive[keep], gain[keep], small[keep]
+        trial = np.clip(state.point + step, lower, upper)
+        value, gradient, hessian = evaluate(trial, state.rows)
+        fell = state.value - value
+        better = positive & (fell > 0)
+        lower_damping = small | (better & (fell > gain / 2))
+        damping = np.where(better, state.damping, np.maximum(state.damping * 10, _FIRST_DAMPING))
+        damping = np.where(lower_damping, state.damping / 10, damping)
         damping[damping < _NO_DAMPING] = 0
-        point = np.where(better[:, None], trial, point)
-        value = np.where(better, new_value, value)
-        gradient = np.where(better[:, None], new_gradient, gradient)
-        hessian = np.where(better[:, None, None], new_hessian, hessian)
-    held = ((point <= lower) & (gradient > 0)) | ((point >= upper) & (gradient < 0))
-    free_gradient, free_hessian = _hold(gradient, hessian, held)
-    step, positive = solve_positive(free_hessian, np.zeros_like(point), -free_gradient)
-    _store(result, rows, point, value, free_gradient)
-    gain = -np.einsum("ij,ij->i", free_gradient, step) / 2
-    result.predicted[rows] = np.where(positive, gain, np.inf)
-    return result
+        state = _State(
+            state.rows,
+            np.where(better[:, None], trial, state.point),
+            np.where(better, value, state.value),
+            np.where(better[:, None], gradient, state.gradient),
+            np.where(better[:, None, None], hessian, state.hessian),
+            damping,
+            state.steps + 1,
+        )
 
 
-def _store(
-    result: Minimum, rows: npt.NDArray[np.intp], point: FloatArray, value: FloatArray, gradient: FloatArray
-) -> None:
-    result.point[rows], result.value[rows], result.gradient[rows] = point, value, gradient
+@dataclass(frozen=True, eq=False)
+class _State:
+    """The rows at work."""
+
+    rows: IntArray
+    point: FloatArray
+    value: FloatArray
+    gradient: FloatArray
+    hessian: FloatArray
+    damping: FloatArray
+    steps: FloatArray
+
+    @classmethod
+    def empty(cls, n_free: int) -> "_State":
+        none = np.empty(0)
+        return cls(
+            np.empty(0, dtype=np.int64),
+            np.empty((0, n_free)),
+            none,
+            np.empty((0, n_free)),
+            np.empty((0, n_free, n_free)),
+            none,
+            none,
+        )
+
+    def join(self, other: "_State") -> "_State":
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return _State(*(np.concatenate(pair) for pair in pairs))
+
+    def take(self, keep: BoolArray) -> "_State":
+        return _State(*(value[keep] for value in vars(self).values()))
 
 
 def _hold(gradient: FloatArray, hessian: FloatArray, held: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -138,31 +182,18 @@ def solve_positive(matrix: FloatArray, added: FloatArray, right: FloatArray) -> 
     positive : array of bool, shape (n_rows,)
     """
     k = right.shape[1]
-    root: list[list[FloatArray]] = []
+    work = np.empty((k, k + 1, len(right)))
+    work[:, :k], work[:, k] = matrix.transpose(1, 2, 0), right.T
+    diagonal = np.arange(k)
+    work[diagonal, diagonal] += added.T
+    least = 1e-14 * np.abs(work[diagonal, diagonal])
     positive = np.ones(len(right), dtype=bool)
-    half: list[FloatArray] = []
-    for i in range(k):
-        row: list[FloatArray] = []
-        for j in range(i):
-            entry = matrix[:, i, j].copy()
-            for m in range(j):
-                entry -= row[m] * root[j][m]
-            row.append(entry / root[j][j])
-        own = matrix[:, i, i] + added[:, i]
-        pivot = own.copy()
-        for entry in row:
-            pivot -= entry * entry
-        positive &= pivot > 1e-14 * np.abs(own)
-        row.append(np.sqrt(np.where(positive, pivot, 1.0)))
-        root.append(row)
-        below = right[:, i].copy()
-        for m in range(i):
-            below -= row[m] * half[m]
-        half.append(below / row[i])
-    z = np.empty_like(right)
-    for i in reversed(range(k)):
-        above = half[i]
-        for m in range(i + 1, k):
-            above = above - root[m][i] * z[:, m]
-        z[:, i] = above / root[i][i]
-    return np.where(positive[:, None], z, 0.0), positive
+    for j in range(k):
+        positive &= work[j, j] > least[j]
+        unit = work[j, j + 1 :] / np.where(positive, work[j, j], 1.0)
+        work[j + 1 :, j + 1 :] -= work[j, j + 1 : k, None] * unit
+        work[j, j + 1 :] = unit
+    z = work[:, k]
+    for i in reversed(range(k - 1)):
+        z[i] -= (work[i, i + 1 : k] * z[i + 1 :]).sum(axis=0)
+    return np.where(positive[:, None], z.T, 0.0), positive

@@ -17,8 +17,8 @@ from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = [
     "EXACT",
+    "HuberSum",
     "Runs",
-    "evaluate",
     "gradient_scale",
     "huber",
     "log_residuals",
@@ -28,6 +28,8 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+_N_ARRAYS: Final = 14
 
 EXACT: Final = 1e-8
 """A log residual below which a run counts as fitted exactly."""
@@ -95,64 +97,89 @@ def log_residuals(runs: Runs, params: FloatArray) -> FloatArray:
     return np.asarray(np.log(surface) - runs.log_loss, dtype=np.float64)
 
 
-def evaluate(runs: Runs, params: FloatArray, delta: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+class HuberSum:
     """Sum over runs of Huber's function of the log residuals, with its derivatives.
 
     Parameters
     ----------
     runs : Runs
-    params : array of float, shape (n_rows, 5)
     delta : float
         Above 0; infinite for least squares.
-
-    Returns
-    -------
-    value : array of float, shape (n_rows,)
-    gradient : array of float, shape (n_rows, 5)
-    hessian : array of float, shape (n_rows, 5, 5)
     """
-    a, b, e, alpha, beta = (column[:, None] for column in params.T)
-    x, y = runs.x, runs.y
-    size, data, floor = np.exp(a - alpha * x), np.exp(b - beta * y), np.exp(e)
-    surface = size + data + floor
-    residuals = np.log(surface) - runs.log_loss
-    np.divide(1.0, surface, out=surface)
-    size *= surface
-    data *= surface
-    floor = floor * surface
-    psi = np.clip(residuals, -delta, delta)
-    value = psi * (residuals - psi / 2)
-    bend = (psi == residuals).astype(np.float64)
-    if runs.weights is not None:
-        for array in (value, psi, bend):
-            array *= runs.weights
-    # Each term's share of the loss is its derivative of ln L; `parts` holds what multiplies 1, x, y, ...
-    parts = np.empty((9, *residuals.shape))
-    np.multiply(psi, size, out=parts[0])
-    np.multiply(psi, data, out=parts[1])
-    np.multiply(psi, floor, out=parts[2])
-    bend -= psi
-    for slot, share in zip((3, 4, 5), (size, data, floor), strict=True):
-        np.multiply(bend, share, out=parts[slot])
-    np.multiply(parts[3], data, out=parts[6])
-    np.multiply(parts[3], floor, out=parts[7])
-    np.multiply(parts[4], floor, out=parts[8])
-    parts[3] *= size
-    parts[4] *= data
-    parts[5] *= floor
-    parts[3:6] += parts[0:3]
-    sums = parts @ np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    (g1, g2, g3, h11, h22, h33, h12, h13, h23) = sums.transpose(0, 2, 1)
-    gradient = np.stack([g1[0], g2[0], g3[0], -g1[1], -g2[2]], axis=1)
-    hessian = np.empty((len(params), 5, 5))
-    for row, column, entry in (
-        (0, 0, h11[0]), (0, 1, h12[0]), (0, 2, h13[0]), (0, 3, -h11[1]), (0, 4, -h12[2]),
-        (1, 1, h22[0]), (1, 2, h23[0]), (1, 3, -h12[1]), (1, 4, -h22[2]),
-        (2, 2, h33[0]), (2, 3, -h13[1]), (2, 4, -h23[2]),
-        (3, 3, h11[3]), (3, 4, h12[4]), (4, 4, h22[5]),
-    ):  # fmt: skip
-        hessian[:, row, column] = hessian[:, column, row] = entry
-    return value.sum(axis=1), gradient, hessian
+
+    def __init__(self, runs: Runs, delta: float) -> None:
+        self._runs, self._delta = runs, delta
+        self._rows: IntArray | None = None
+        self._taken = runs
+        self._space = np.empty((_N_ARRAYS, 0, len(runs.x)))  # kept: new memory would cost more than the sums
+        x, y = runs.x, runs.y
+        one = np.ones_like(x)
+        self._exponents = np.stack([np.stack([one, -x]), np.stack([one, -y])])
+        self._monomials = np.stack([one, x, y, x * x, x * y, y * y], axis=1)
+
+    def __call__(self, params: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Evaluate at parameters of shape (n, 5) for the rows of the runs with these numbers.
+
+        Returns
+        -------
+        value : array of float, shape (n,)
+        gradient : array of float, shape (n, 5)
+        hessian : array of float, shape (n, 5, 5)
+        """
+        if rows is not self._rows:
+            self._rows, self._taken = rows, self._runs.take(rows)
+        n = len(params)
+        if self._space.shape[1] < n:
+            self._space = np.empty((_N_ARRAYS, n, len(self._runs.x)))
+        size, data, inverse, residual, psi, bend, bent = self._space[:7, :n]
+        np.matmul(params[:, [0, 3]], self._exponents[0], out=size)
+        np.matmul(params[:, [1, 4]], self._exponents[1], out=data)
+        np.exp(size, out=size)
+        np.exp(data, out=data)
+        floor = np.exp(params[:, 2])
+        np.add(size, data, out=inverse)
+        inverse += floor[:, None]
+        np.log(inverse, out=residual)
+        residual -= self._taken.log_loss
+        np.divide(1.0, inverse, out=inverse)
+        size *= inverse
+        data *= inverse
+        np.clip(residual, -self._delta, self._delta, out=psi)
+        np.equal(psi, residual, out=bend)
+        residual -= np.multiply(psi, 0.5, out=bent)
+        if self._taken.weights is not None:
+            psi *= self._taken.weights
+            bend *= self._taken.weights
+        value = np.einsum("ij,ij->i", psi, residual)
+        bend -= psi
+        # A term's share of the loss is its derivative of ln L. The third share is `floor * inverse`.
+        products = self._space[_N_ARRAYS - 7 :, :n]
+        np.multiply(psi, size, out=products[0])
+        np.multiply(psi, data, out=products[1])
+        np.multiply(bend, inverse, out=bent)
+        third = np.einsum("ij,ij->i", psi, inverse) * floor
+        thirds = np.einsum("ij,ij->i", bent, inverse) * floor**2 + third
+        np.multiply(bent, size, out=products[5])
+        np.multiply(bent, data, out=products[6])
+        np.multiply(bend, data, out=bent)
+        np.multiply(bent, data, out=products[3])
+        np.multiply(bent, size, out=products[4])
+        bend *= size
+        np.multiply(bend, size, out=products[2])
+        sums = np.stack([product @ self._monomials for product in products])
+        g1, g2, h11, h22, h12, h13, h23 = sums.transpose(0, 2, 1)
+        h11, h22 = h11 + g1, h22 + g2
+        h13, h23 = h13 * floor, h23 * floor
+        gradient = np.stack([g1[0], g2[0], third, -g1[1], -g2[2]], axis=1)
+        hessian = np.empty((n, 5, 5))
+        for row, column, entry in (
+            (0, 0, h11[0]), (0, 1, h12[0]), (0, 2, h13[0]), (0, 3, -h11[1]), (0, 4, -h12[2]),
+            (1, 1, h22[0]), (1, 2, h23[0]), (1, 3, -h12[1]), (1, 4, -h22[2]),
+            (2, 2, thirds), (2, 3, -h13[1]), (2, 4, -h23[2]),
+            (3, 3, h11[3]), (3, 4, h12[4]), (4, 4, h22[5]),
+        ):  # fmt: skip
+            hessian[:, row, column] = hessian[:, column, row] = entry
+        return value, gradient, hessian
 
 
 def gradient_scale(runs: Runs, params: FloatArray, delta: float, *, squared: bool = False) -> FloatArray:

@@ -14,7 +14,7 @@ from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, Optimu
 from chinchilla_lib.fitting.objective import Runs, huber, log_residuals
 from chinchilla_lib.fitting.projection import projection_starts
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
-from chinchilla_lib.fitting.search import Optimum, Space, descend, find_optimum
+from chinchilla_lib.fitting.search import Optimum, Space, approach, find_optimum, finish
 from chinchilla_lib.laws import ParametricLoss, PowerLaw
 from chinchilla_lib.sweeps.table import SweepTable
 
@@ -32,6 +32,7 @@ _CHECKED: Final = 1e-12
 _UNCHECKED: Final = "no optimum whose check passes"
 _NOT_POSITIVE: Final = "a resampled loss that is not positive"
 _REFIT_ROWS: Final = 512
+_APART: Final = 1e-2
 
 
 def fit_parametric(
@@ -327,16 +328,19 @@ def _refit_rows(
         else:
             resampled = Runs(runs.x, runs.y, runs.log_loss, runs.center, part.astype(np.float64))
         own = projection_starts(resampled, 1, tied=space.tied, floor=space.floor)[:, 0]
-        ends = [
-            descend(resampled, start, delta, space)
+        near = [
+            approach(resampled, start, delta, space)
             for start in (np.repeat(warm, len(part), axis=0), space.to_free(own))
         ]
-        second = ends[1].value < ends[0].value
-        point = np.where(second[:, None], ends[1].point, ends[0].point)
-        value, predicted = (
-            np.where(second, getattr(ends[1], name), getattr(ends[0], name))
-            for name in ("value", "predicted")
-        )
+        end = finish(resampled, near[1], delta, space)
+        point, value, predicted = end.point, end.value, end.predicted
+        apart = np.flatnonzero(np.abs(near[0] - near[1]).max(axis=1) > _APART)
+        if apart.size:
+            other = finish(resampled.take(apart), near[0][apart], delta, space)
+            lower = other.value < value[apart]
+            won = apart[lower]
+            point[won], value[won] = other.point[lower], other.value[lower]
+            predicted[won] = other.predicted[lower]
         checked = predicted <= _CHECKED * (value + len(runs.x) * float(huber(np.array([1e-8]), delta)[0]))
         reasons += [_UNCHECKED] * int((~checked).sum())
         laws.append(resampled.to_law(space.to_params(point[checked])))

@@ -25,6 +25,7 @@ _SMALLEST: Final = 0.03
 _LARGEST: Final = 3.0
 _SIDE: Final = 16
 _BLOCK_OF_RUNS: Final = 4096
+_ROWS: Final = 32
 _TRACE: Final = 1e-4  # of the loss, where a term came out as 0
 
 
@@ -48,6 +49,12 @@ def projection_starts(
     array of float, shape (n_rows, n_starts, 5)
         Parameters as in `objective`; n_rows is 1 where `runs` holds one data set.
     """
+    n_rows = max(
+        1 if runs.log_loss.ndim == 1 else len(runs.log_loss), 1 if runs.weights is None else len(runs.weights)
+    )
+    if n_rows > _ROWS:
+        parts = [runs.take(slice(first, first + _ROWS)) for first in range(0, n_rows, _ROWS)]
+        return np.concatenate([projection_starts(part, n_starts, tied=tied, floor=floor) for part in parts])
     exponents = np.geomspace(_SMALLEST, _LARGEST, _SIDE**2 if tied else _SIDE)
     first, second = (
         (np.arange(_SIDE**2),) * 2 if tied else (grid.ravel() for grid in np.indices((_SIDE, _SIDE)))

@@ -4,7 +4,6 @@ Huber's delta is lowered in stages, so that far from the optimum the objective i
 starts grows while fewer than half of them end at the best optimum found.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,12 +12,13 @@ import numpy.typing as npt
 
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
 from chinchilla_lib.fitting.newton import Minimum, minimise
-from chinchilla_lib.fitting.objective import EXACT, Runs, evaluate, gradient_scale, huber
+from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
-__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "descend", "find_optimum"]
+__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 SMALLEST_EXPONENT: Final = 1e-3
 _LARGEST_EXPONENT: Final = 20.0
@@ -28,8 +28,10 @@ _FIRST_DELTA: Final = 1e-2
 _FAR_STEPS: Final = 60
 _NEAR_STEPS: Final = 300
 _AGREEMENT: Final = 1e-9
-_CHUNK_ROWS: Final = 64
-_CHUNK_CELLS: Final = 16_000
+_ROUGH: Final = 1e-5
+_EXACTLY: Final = 1e-14
+_MOST_ROWS: Final = 512
+_CELLS: Final = 16_000  # rows times runs evaluated together, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def find_optimum(runs: Runs, delta: float, space: Space) -> Optimum:
     """
     for n_starts in START_COUNTS:
         starts = projection_starts(runs, n_starts, tied=space.tied, floor=space.floor)[0]
-        found = descend(runs, space.to_free(starts), delta, space, far_steps=_FAR_STEPS)
+        found = finish(runs, approach(runs, space.to_free(starts), delta, space), delta, space)
         best = int(np.argmin(found.value))
         agreeing = float(np.mean(found.value <= found.value[best] * (1 + _AGREEMENT)))
         if agreeing >= 0.5:
@@ -123,10 +125,8 @@ def _huber_floor(delta: float) -> float:
     return float(huber(np.array([EXACT]), delta)[0])
 
 
-def descend(
-    runs: Runs, start: FloatArray, delta: float, space: Space, *, far_steps: int = _NEAR_STEPS
-) -> Minimum:
-    """Follow each start to its end, in stages of delta.
+def approach(runs: Runs, start: FloatArray, delta: float, space: Space) -> FloatArray:
+    """Follow each start to near an optimum of a smoother objective, in stages of a falling delta.
 
     Parameters
     ----------
@@ -134,77 +134,53 @@ def descend(
         One data set for all starts, or one row of losses or weights for each.
     start : array of float, shape (n_rows, n_free)
     delta : float
-        Above 0.
+        Above 0; where the stages lead to.
     space : Space
-    far_steps : int
-        At most so many steps in stages before the last.
+
+    Returns
+    -------
+    array of float, shape (n_rows, n_free)
     """
+    for stage in _stages(delta):
+        start = _minimise(runs, start, stage, space, n_steps=_FAR_STEPS, tolerance=_ROUGH).point
+    return start
+
+
+def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum:
+    """Follow each start to its optimum; parameters as for `approach`."""
+    return _minimise(runs, start, delta, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY)
+
+
+def _minimise(
+    runs: Runs, start: FloatArray, delta: float, space: Space, *, n_steps: int, tolerance: float
+) -> Minimum:
+    objective, basis = HuberSum(runs, delta), space.basis
     lower, upper = space.bounds(runs)
-    basis = space.basis
-    parts = []
-    for rows in _chunks(len(start), len(runs.x)):
-        chunk = runs.take(rows)
-        point = np.clip(start[rows], lower, upper)
-        for stage in _stages(delta):
-            last = stage == delta
-            part = minimise(
-                _Evaluator(chunk, stage, space, basis),
-                point,
-                lower=lower,
-                upper=upper,
-                scale=_damping_scale(chunk, space.to_params(point), stage) @ basis**2,
-                negligible=np.broadcast_to(_huber_floor(stage) * _total_weight(chunk), len(point)),
-                n_steps=_NEAR_STEPS if last else far_steps,
-            )
-            point = part.point
-        parts.append(part)
-    return Minimum(
-        point=np.concatenate([part.point for part in parts]),
-        value=np.concatenate([part.value for part in parts]),
-        gradient=np.concatenate([part.gradient for part in parts]),
-        predicted=np.concatenate([part.predicted for part in parts]),
+    start = np.clip(start, lower, upper)
+    total = np.full(len(start), float(len(runs.x))) if runs.weights is None else runs.weights.sum(axis=1)
+
+    def evaluate(free: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        value, gradient, hessian = objective(space.to_params(free), rows)
+        if space.n_free == 5:
+            return value, gradient, hessian
+        return value, gradient @ basis, basis.T @ hessian @ basis
+
+    return minimise(
+        evaluate,
+        start,
+        lower=lower,
+        upper=upper,
+        scale=gradient_scale(runs, space.to_params(start), delta, squared=True) @ basis**2,
+        negligible=_huber_floor(delta) * total,
+        n_steps=n_steps,
+        tolerance=tolerance,
+        at_once=min(_MOST_ROWS, max(1, _CELLS // len(runs.x))),
     )
 
 
-class _Evaluator:
-    """The objective in the free parameters; rows are taken from the runs as they drop out."""
-
-    def __init__(self, runs: Runs, delta: float, space: Space, basis: FloatArray) -> None:
-        self.runs, self.delta, self.space, self.basis = runs, delta, space, basis
-        self.rows: npt.NDArray[np.intp] | None = None
-        self.current = runs
-
-    def __call__(
-        self, free: FloatArray, rows: npt.NDArray[np.intp]
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        if rows is not self.rows:
-            self.rows, self.current = rows, self.runs.take(rows)
-        if self.space == _ALL_FREE:
-            return evaluate(self.current, free, self.delta)
-        value, gradient, hessian = evaluate(self.current, self.space.to_params(free), self.delta)
-        return value, gradient @ self.basis, self.basis.T @ hessian @ self.basis
-
-
-_ALL_FREE: Final = Space()
-
-
 def _stages(delta: float) -> list[float]:
-    stages, stage = [], _FIRST_DELTA
-    while stage > 3 * delta:
-        stages.append(stage)
-        stage /= 10
-    return [*stages, delta]
-
-
-def _chunks(n_rows: int, n_runs: int) -> Iterator[slice]:
-    size = min(_CHUNK_ROWS, max(1, _CHUNK_CELLS // n_runs))
-    return (slice(start, start + size) for start in range(0, n_rows, size))
-
-
-def _total_weight(runs: Runs) -> FloatArray:
-    return np.array([float(len(runs.x))]) if runs.weights is None else runs.weights.sum(axis=1)
-
-
-def _damping_scale(runs: Runs, params: FloatArray, delta: float) -> FloatArray:
-    """Diagonal of the quadratic that touches the objective from above, without the law's own bend."""
-    return gradient_scale(runs, params, delta, squared=True)
+    """Deltas on the way, the last not included; delta itself where it is large."""
+    stages = [_FIRST_DELTA]
+    while stages[-1] > 30 * delta:
+        stages.append(stages[-1] / 10)
+    return stages if delta < _FIRST_DELTA else [delta]
