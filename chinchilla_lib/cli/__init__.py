@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "sweep": "plan and train a sweep of small models",
     "experiment": "run, judge and record an experiment of the book",
     "fit": "fit the compute-optimal frontier to a table of runs",
+    "allocate": "print the compute-optimal model for a budget",
 }
 """Help of each command; ``chinchilla_lib.cli.NAME`` is its module."""
 

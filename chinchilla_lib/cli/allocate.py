@@ -1,0 +1,260 @@
+"""``chinchilla-lib allocate``: the compute-optimal model for a budget, by a published law or a fit."""
+
+import argparse
+import json
+import math
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib._format import format_count, format_flops, parse_number
+from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.laws import ParametricLoss, PowerLaw
+from chinchilla_lib.reference.laws import LAWS, PublishedLaw
+
+__all__ = ["register", "run"]
+
+_DEFAULT: Final = "hoffmann"
+_QUANTITIES: Final = ("n_params", "n_tokens", "loss")
+_FIELDS: Final = ("E", "A", "B", "alpha", "beta")
+_LARGEST: Final = 1e40  # FLOPs; beyond it counts and their ratio mean nothing
+
+_EXAMPLES: Final = """\
+examples:
+  chinchilla-lib allocate --flops 5.76e23
+  chinchilla-lib allocate --flops 5.76e23 --law epoch --json allocation.json
+
+--law names a published law, or a file that 'chinchilla-lib fit --json' has written. Intervals are
+those of the fit, on the budgets for which its file gives them; published laws come without.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """A positive number known at some budgets, interpolated between logarithms."""
+
+    log_flops: npt.NDArray[np.float64]
+    log_value: npt.NDArray[np.float64]
+
+    @classmethod
+    def through(cls, name: str, points: Sequence[tuple[float, float]]) -> "_Curve":
+        numbers = np.array(sorted(points), dtype=np.float64)
+        if not (np.isfinite(numbers) & (numbers > 0)).all():
+            raise InputError(f"{name} of 'frontier' must be finite and above 0")
+        log_flops, log_value = np.log(numbers).T
+        return cls(log_flops, log_value)
+
+    def at(self, flops: float) -> float | None:
+        """The number at a budget; None outside the budgets."""
+        x = math.log(flops)
+        if not self.log_flops[0] <= x <= self.log_flops[-1]:
+            return None
+        return math.exp(np.interp(x, self.log_flops, self.log_value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Frontier:
+    """What is needed of a law or of a fit."""
+
+    name: str
+    about: str
+    n_opt: PowerLaw
+    d_opt: PowerLaw
+    law: ParametricLoss | None = None
+    published: PublishedLaw | None = None
+    verdict: str | None = None
+    loss: _Curve | None = None
+    bands: Mapping[str, tuple[_Curve, _Curve]] = field(default_factory=dict)
+    level: float | None = None
+
+
+def register(subparsers: Any) -> None:
+    """Add the command and its options."""
+    parser = subparsers.add_parser(
+        "allocate",
+        help=COMMANDS["allocate"],
+        description="Print the compute-optimal number of parameters and training tokens for a budget "
+        "(C = 6ND), and the loss that the law expects.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--flops", required=True, metavar="C", help="training budget, such as 5.76e23")
+    parser.add_argument(
+        "--law",
+        default=_DEFAULT,
+        metavar="LAW",
+        help=f"{', '.join(LAWS)}, or the JSON file of a fit (default {_DEFAULT})",
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT.json", help="also write the numbers to this file")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the allocation, and write it where ``--json`` says."""
+    flops = parse_number(options.flops, "--flops")
+    if flops > _LARGEST:
+        raise InputError(f"--flops is {options.flops!r}; budgets go to {format_flops(_LARGEST)} FLOPs")
+    frontier = _published(LAWS[options.law]) if options.law in LAWS else _fitted(options.law)
+    report = _report(frontier, flops)
+    if options.json is not None:
+        try:
+            options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--json {options.json} cannot be written: {error.strerror}") from error
+    sys.stdout.write(_text(frontier, report))
+    return 0
+
+
+def _published(published: PublishedLaw) -> _Frontier:
+    return _Frontier(
+        name=published.name,
+        about=f"{published.title}; {published.source} ({published.confidence}); fitted to {published.data}",
+        n_opt=published.law.n_opt_law,
+        d_opt=published.law.d_opt_law,
+        law=published.law,
+        published=published,
+    )
+
+
+def _fitted(name: str) -> _Frontier:
+    path = Path(name)
+    choices = f"name one of {', '.join(LAWS)}, or a file written by 'chinchilla-lib fit --json'"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"--law {name}: no published law and no file has this name; {choices}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"--law {name}: not a readable JSON file ({error}); {choices}") from None
+    try:
+        return _from_json(name, content)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        told = error if isinstance(error, InputError) else f"{type(error).__name__} at {error}"
+        raise InputError(
+            f"--law {name}: the file holds no fit that can be used ({told}); {choices}"
+        ) from None
+
+
+def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
+    law = None
+    if content.get("law") is not None:
+        law = ParametricLoss(**{key: float(content["law"][key]) for key in _FIELDS})
+        n_opt, d_opt = law.n_opt_law, law.d_opt_law
+    else:
+        coefficients, exponents = content["coefficients"], content["exponents"]
+        n_opt = PowerLaw(float(coefficients["n_opt"]), float(exponents["a"]))
+        d_opt = PowerLaw(float(coefficients["d_opt"]), float(exponents["b"]))
+    verdict = content.get("verdict")
+    if isinstance(verdict, Mapping):
+        verdict = f"{verdict['label']}: {verdict['reason']}"
+    grid = content.get("frontier") or []
+    losses = [
+        (float(point["flops"]), float(point["loss"])) for point in grid if point.get("loss") is not None
+    ]
+    bands = {}
+    for quantity in _QUANTITIES:
+        ends = [
+            (float(point["flops"]), *map(float, point["intervals"][quantity]))
+            for point in grid
+            if (point.get("intervals") or {}).get(quantity) is not None
+        ]
+        if ends:
+            low, high = ([(flops, end[side]) for flops, *end in ends] for side in (0, 1))
+            bands[quantity] = (_Curve.through(quantity, low), _Curve.through(quantity, high))
+    level = (content.get("intervals") or {}).get("level")
+    return _Frontier(
+        name=name,
+        about=f"method {content['method']}, fitted to {content['source']}",
+        n_opt=n_opt,
+        d_opt=d_opt,
+        law=law,
+        verdict=verdict,
+        loss=_Curve.through("loss", losses) if losses else None,
+        bands=bands,
+        level=None if level is None else float(level),
+    )
+
+
+def _report(frontier: _Frontier, flops: float) -> dict[str, Any]:
+    n_params, n_tokens = frontier.n_opt.predict(flops), frontier.d_opt.predict(flops)
+    if min(n_params, n_tokens) < 1:
+        raise InputError(
+            f"--flops {format_flops(flops)}: by {frontier.name} the optimum has {n_params:.3g} parameters "
+            f"and {n_tokens:.3g} tokens; give a budget at which both are above 1"
+        )
+    law, published = frontier.law, frontier.published
+    loss = frontier.loss.at(flops) if frontier.loss is not None else None
+    if law is not None:
+        loss = law.loss(n_params, n_tokens)
+    bands = {name: [curve.at(flops) for curve in curves] for name, curves in frontier.bands.items()}
+    bands = {name: ends for name, ends in bands.items() if None not in ends}
+    law_intervals = None
+    if published is not None and published.intervals:
+        ends = {key: list(interval) for key, interval in published.intervals.items()}
+        law_intervals = {"level": published.level, **ends}
+    return {
+        "flops": flops,
+        "law": frontier.name,
+        "law_parameters": None if law is None else {key: getattr(law, key) for key in _FIELDS},
+        "law_intervals": law_intervals,
+        "verdict": frontier.verdict,
+        "n_params": n_params,
+        "n_tokens": n_tokens,
+        "tokens_per_param": n_tokens / n_params,
+        "loss": loss,
+        "intervals": {"level": frontier.level, **bands} if bands else None,
+    }
+
+
+def _text(frontier: _Frontier, report: Mapping[str, Any]) -> str:
+    intervals = report["intervals"] or {}
+
+    def line(title: str, quantity: str, write: Callable[[float], str]) -> str:
+        text = f"  {title:22}{write(report[quantity]):>8}"
+        if quantity in intervals:
+            low, high = map(write, intervals[quantity])
+            text += f"   {low} to {high}"
+        return text
+
+    lines = [
+        *_wrapped(f"{frontier.name}: {frontier.about}"),
+        *([] if frontier.verdict is None else _wrapped(frontier.verdict)),
+        "",
+        f"budget {format_flops(report['flops'])} FLOPs, C = 6ND",
+        line("parameters", "n_params", format_count),
+        line("tokens", "n_tokens", format_count),
+        line("tokens per parameter", "tokens_per_param", "{:.4g}".format),
+        *([] if report["loss"] is None else [line("loss, nats per token", "loss", "{:.4f}".format)]),
+        "",
+        *_wrapped(_about_intervals(frontier, report)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 90, subsequent_indent="  ")
+
+
+def _about_intervals(frontier: _Frontier, report: Mapping[str, Any]) -> str:
+    if report["intervals"] is not None:
+        level = "" if frontier.level is None else f"{frontier.level:.0%} "
+        return f"{level}intervals of the fit, interpolated between its budgets"
+    if frontier.published is not None and frontier.published.level is not None:
+        level = f"{frontier.published.level:.0%}"
+        known = (f"{key} {low:g} to {high:g}" for key, (low, high) in frontier.published.intervals.items())
+        return (
+            f"{level} intervals of the parameters, each for itself: {', '.join(known)}. "
+            "They give none of the optimum: the parameters are correlated, and how was not published."
+        )
+    if frontier.published is not None:
+        return "no intervals: none were published"
+    if not frontier.bands:
+        return "no intervals: the file has none; fit with --bootstrap"
+    budgets = [np.exp(low.log_flops[[0, -1]]) for low, _ in frontier.bands.values()]
+    span = " to ".join(map(format_flops, budgets[0]))
+    return f"no intervals: the file gives them for budgets of {span} FLOPs only"
