@@ -1,0 +1,81 @@
+"""The fit of published points, recorded for those who do not have the points.
+
+Made by ``record_published_fit("chinchilla_lib/reference/recorded", commit=...)``, with the points at hand.
+"""
+
+import csv
+import datetime
+import io
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from chinchilla_lib.fitting import PARAMETRIC, FrontierFit, bootstrap_fit
+from chinchilla_lib.reference.published import load_published
+from chinchilla_lib.reference.recorded import write_recorded
+
+__all__ = ["BUDGETS", "frontier_rows", "record_published_fit"]
+
+BUDGETS: Final = tuple(float(f"{flops:.4g}") for flops in np.geomspace(1e18, 1e27, 37))
+"""Budgets of the recorded frontier, FLOPs."""
+
+_QUANTITIES: Final = ("n_params", "n_tokens", "loss")
+
+
+def frontier_rows(fit: FrontierFit, level: float = 0.9) -> list[dict[str, float]]:
+    """The frontier of a fit at `BUDGETS`: each quantity, and its low and high end where the fit knows them.
+
+    Parameters
+    ----------
+    fit : FrontierFit
+        With bootstrap draws.
+    level : float
+        Level of the intervals.
+    """
+    rows = []
+    for flops in BUDGETS:
+        allocation = fit.allocate(flops, level)
+        row = {"flops": flops, "level": level}
+        for name in _QUANTITIES:
+            row[name] = getattr(allocation, name)
+            row[f"{name}_low"], row[f"{name}_high"] = getattr(allocation, f"{name}_interval")
+        rows.append(row)
+    return rows
+
+
+def record_published_fit(folder: str | Path, *, commit: str, n_draws: int = 4000, seed: int = 0) -> None:
+    """Fit Approach 3 to the 240 points of Figure 4 and write the frontier to ``folder/epoch-frontier``.
+
+    Raises
+    ------
+    InputError
+        If the points are neither here nor to be had.
+    """
+    table = load_published("epoch_fig4")
+    started = time.process_time()
+    fit = bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed)
+    seconds = time.process_time() - started
+    text = io.StringIO()
+    rows = frontier_rows(fit)
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+    provenance = {
+        "command": f"record_published_fit(DIR, commit=..., n_draws={n_draws}, seed={seed}) "
+        "of chinchilla_lib.experiments.published_fit",
+        "commit": commit,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "device": [f"cpu ({platform.machine()})"],
+        "versions": [
+            {name: version(name) for name in ("numpy", "scipy")} | {"python": platform.python_version()}
+        ],
+        "seeds": [seed],
+        "n_runs": len(table),
+        "run_seconds": round(seconds, 1),
+        "corpus": table.source,
+    }
+    write_recorded(Path(folder) / "epoch-frontier", text.getvalue(), provenance)
