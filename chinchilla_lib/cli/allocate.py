@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss, PowerLaw
 from chinchilla_lib.reference.laws import LAWS, PublishedLaw
+from chinchilla_lib.reference.recorded import load_recorded
 
 __all__ = ["register", "run"]
 
@@ -32,7 +34,8 @@ examples:
   chinchilla-lib allocate --flops 5.76e23 --law epoch --json allocation.json
 
 --law names a published law, or a file that 'chinchilla-lib fit --json' has written. Intervals are
-those of the fit, on the budgets for which its file gives them; published laws come without.
+those of the fit, on the budgets for which its file gives them. Of the published laws epoch has some,
+made here from its points.
 """
 
 
@@ -61,7 +64,7 @@ class _Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class _Frontier:
-    """What is needed of a law or of a fit."""
+    """What is needed of a law or of a fit; the bands are intervals by quantity."""
 
     name: str
     about: str
@@ -103,6 +106,8 @@ def run(options: argparse.Namespace) -> int:
     frontier = _published(LAWS[options.law]) if options.law in LAWS else _fitted(options.law)
     report = _report(frontier, flops)
     if options.json is not None:
+        if os.path.realpath(options.json) == os.path.realpath(options.law):
+            raise InputError(f"--json {options.json} is the fit itself; name another file")
         try:
             options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         except OSError as error:
@@ -112,6 +117,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _published(published: PublishedLaw) -> _Frontier:
+    bands, level = {}, None
+    if published.frontier is not None:
+        rows = load_recorded(published.frontier).rows
+        level = float(rows[0]["level"])
+        for name in _QUANTITIES:
+            low, high = (
+                [(float(row["flops"]), float(row[f"{name}_{end}"])) for row in rows]
+                for end in ("low", "high")
+            )
+            bands[name] = (_Curve.through(name, low), _Curve.through(name, high))
     return _Frontier(
         name=published.name,
         about=f"{published.title}; {published.source} ({published.confidence}); fitted to {published.data}",
@@ -119,6 +134,8 @@ def _published(published: PublishedLaw) -> _Frontier:
         d_opt=published.law.d_opt_law,
         law=published.law,
         published=published,
+        bands=bands,
+        level=level,
     )
 
 
@@ -241,20 +258,15 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _about_intervals(frontier: _Frontier, report: Mapping[str, Any]) -> str:
+    level = "" if frontier.level is None else f"{frontier.level:.0%} "
+    if report["intervals"] is not None and frontier.published is not None:
+        return f"{level}intervals: percentiles of a pairs bootstrap made here, of {frontier.published.data}"
     if report["intervals"] is not None:
-        level = "" if frontier.level is None else f"{frontier.level:.0%} "
         return f"{level}intervals of the fit, interpolated between its budgets"
-    if frontier.published is not None and frontier.published.level is not None:
-        level = f"{frontier.published.level:.0%}"
-        known = (f"{key} {low:g} to {high:g}" for key, (low, high) in frontier.published.intervals.items())
-        return (
-            f"{level} intervals of the parameters, each for itself: {', '.join(known)}. "
-            "They give none of the optimum: the parameters are correlated, and how was not published."
-        )
+    if frontier.bands:
+        low, _ = next(iter(frontier.bands.values()))
+        span = " to ".join(format_flops(flops) for flops in np.exp(low.log_flops[[0, -1]]))
+        return f"no intervals: they are known for budgets of {span} FLOPs only"
     if frontier.published is not None:
-        return "no intervals: none were published"
-    if not frontier.bands:
-        return "no intervals: the file has none; fit with --bootstrap"
-    budgets = [np.exp(low.log_flops[[0, -1]]) for low, _ in frontier.bands.values()]
-    span = " to ".join(map(format_flops, budgets[0]))
-    return f"no intervals: the file gives them for budgets of {span} FLOPs only"
+        return "no intervals: none were published, nor the points"
+    return "no intervals: the file has none; fit with --bootstrap"

@@ -36,6 +36,9 @@ class PublishedLaw:
     """Low and high end by field of the law, each for itself; empty if none were published."""
     level: float | None = None
     """Level of the intervals."""
+    frontier: str | None = None
+    """Name of the record with intervals of the optimum, made here from the points of the fit; to be read
+    with `chinchilla_lib.reference.recorded.load_recorded`. None where the points are not known."""
 
 
 _POINTS: Final = "240 points read off Figure 4 of Hoffmann et al. (2022)"
@@ -86,6 +89,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                     }
                 ),
                 level=0.95,
+                frontier="epoch-frontier",
             ),
             PublishedLaw(
                 name="epoch-optimum",
@@ -100,6 +104,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                 data=_POINTS,
                 source="computed here: sum of Huber losses, delta = 1e-3, 1.0182740178e-3 at its minimum",
                 confidence="derived",
+                frontier="epoch-frontier",
             ),
             PublishedLaw(
                 name="muennighoff",

@@ -59,22 +59,30 @@ def test_the_budget_of_gopher(law: str, n_params: float, per_param: float, tmp_p
     assert 6 * report["n_params"] * report["n_tokens"] == pytest.approx(5.76e23)
     assert report["loss"] == LAWS[law].law.loss(report["n_params"], report["n_tokens"])
     assert report["law_parameters"]["alpha"] == LAWS[law].law.alpha
-    assert report["intervals"] is None
+    assert (report["intervals"] is None) == (law != "epoch")
 
 
 def test_the_default_is_the_printed_law(tmp_path: Path) -> None:
     assert allocated(tmp_path, "--flops", "1e21")["law"] == "hoffmann"
 
 
-def test_published_intervals_are_those_of_the_parameters(
+def test_a_published_law_whose_points_are_known_has_intervals(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = allocated(tmp_path, "--flops", "1e24", "--law", "epoch")
     assert report["law_intervals"]["level"] == 0.95
     assert report["law_intervals"]["alpha"] == [0.317, 0.373]
-    assert "alpha 0.317 to 0.373" in " ".join(capsys.readouterr().out.split())
-    assert allocated(tmp_path, "--flops", "1e24")["law_intervals"] is None
+    assert report["intervals"]["level"] == 0.9
+    for name in ("n_params", "n_tokens", "loss"):
+        low, high = report["intervals"][name]
+        assert low < report[name] < high
+    assert "90% intervals: percentiles of a pairs bootstrap made here" in capsys.readouterr().out
+    report = allocated(tmp_path, "--flops", "1e24")
+    assert report["law_intervals"] is report["intervals"] is None
     assert "no intervals: none were published" in capsys.readouterr().out
+    report = allocated(tmp_path, "--flops", "1e28", "--law", "epoch")
+    assert report["intervals"] is None
+    assert "no intervals: they are known for budgets of 1e18 to 1e27 FLOPs only" in capsys.readouterr().out
 
 
 def test_a_fit_without_a_law(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +108,7 @@ def test_beyond_the_grid_there_are_neither_intervals_nor_loss(
     assert report["intervals"] is None
     assert report["loss"] is None
     assert report["n_params"] == pytest.approx(float(flops) ** 0.5)
-    assert "the file gives them for budgets of 1e18 to 1e22 FLOPs only" in capsys.readouterr().out
+    assert "they are known for budgets of 1e18 to 1e22 FLOPs only" in capsys.readouterr().out
 
 
 def test_a_fit_with_a_law_knows_its_loss_everywhere(tmp_path: Path) -> None:
@@ -182,6 +190,13 @@ def test_files_that_hold_no_fit_are_refused(
     assert f"--law {tmp_path / 'fit.json'}: " in complaint
     assert "name one of hoffmann, " in complaint
     assert complaint.count("\n") == 1
+
+
+def test_the_fit_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = fit_file(tmp_path)
+    assert main(["allocate", "--flops", "1e20", "--law", path, "--json", path]) == 2
+    assert f"--json {path} is the fit itself" in capsys.readouterr().err
+    assert json.loads(Path(path).read_text()) == FIT
 
 
 def test_the_examples_of_the_help_run(
