@@ -28,9 +28,12 @@ _HOME = {
     "bootstrap_fit": "fitting.bootstrap",
     "FrontierFit": "fitting.result",
     "load_paper_table": "reference",
+    "load_published": "reference",
+    "find_law": "reference",
     "plot_isoflop_profiles": "plots.isoflop",
     "plot_frontier": "plots.frontier",
     "plot_loss_curves": "plots.curves",
+    "plot_positions": "plots.positions",
 }
 
 __all__ = sorted(_HOME)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 
 from chinchilla_lib.errors import InputError
@@ -59,8 +60,8 @@ def download_file(url: str, path: Path, *, what: str, timeout: float = 30.0) -> 
             draft = Path(partial) / path.name
             draft.write_bytes(data)
             draft.replace(path)
-    except OSError as error:  # what urllib raises is one, too
-        reason = getattr(error, "reason", None) or error.strerror or error
+    except (OSError, HTTPException) as error:  # urllib's own errors are of the first kind
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise InputError(f"{what} cannot be had from {url}: {reason}") from None
 
 

@@ -1,4 +1,6 @@
+import io
 import sys
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -56,4 +58,15 @@ def test_an_address_without_the_file_is_named(tmp_path: Path) -> None:
     url = (tmp_path / "nothing").as_uri()
     with pytest.raises(InputError, match=f"a file cannot be had from {url}: "):
         download_file(url, tmp_path / "here", what="a file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cut(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise IncompleteRead(b"ab", 1)
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Cut())
+    with pytest.raises(InputError, match="a file cannot be had from https://nowhere: IncompleteRead"):
+        download_file("https://nowhere", tmp_path / "here", what="a file")
     assert list(tmp_path.iterdir()) == []

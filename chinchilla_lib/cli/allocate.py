@@ -260,7 +260,10 @@ def _wrapped(text: str) -> list[str]:
 def _about_intervals(frontier: _Frontier, report: Mapping[str, Any]) -> str:
     level = "" if frontier.level is None else f"{frontier.level:.0%} "
     if report["intervals"] is not None and frontier.published is not None:
-        return f"{level}intervals: percentiles of a pairs bootstrap made here, of {frontier.published.data}"
+        return (
+            f"{level}intervals: percentiles of a pairs bootstrap made here with the paper's objective, "
+            f"of {frontier.published.data}"
+        )
     if report["intervals"] is not None:
         return f"{level}intervals of the fit, interpolated between its budgets"
     if frontier.bands:

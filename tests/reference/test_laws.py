@@ -1,13 +1,14 @@
 """Published laws agree with the table of fits and with what their authors say of them."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss
-from chinchilla_lib.reference import CONFIDENCE, LAWS, find_law, load_paper_table
+from chinchilla_lib.reference import CONFIDENCE, LAWS, find_law, load_paper_table, load_published
 
 ROWS = {
     "hoffmann": "Hoffmann 2022 printed (Eq. 10)",
@@ -76,11 +77,9 @@ def test_standard_errors_of_the_refit_are_those_of_the_table() -> None:
         assert published.intervals[field] == (low, high)
 
 
-def test_the_optimum_of_the_points_is_a_stationary_point(published_folder: object) -> None:
+def test_the_optimum_of_the_points_is_a_stationary_point(published_folder: Path) -> None:
     """No step of a millionth in any parameter lowers the objective that the law is said to minimise."""
-    from chinchilla_lib.reference import load_published
-
-    table = load_published("epoch_fig4", folder=published_folder)  # type: ignore[arg-type]
+    table = load_published("epoch_fig4", folder=published_folder)
     log_n, log_d, log_loss = np.log(table.n_params), np.log(table.n_tokens), np.log(table.loss)
 
     def objective(point: np.ndarray) -> float:

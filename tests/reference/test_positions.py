@@ -4,7 +4,7 @@ import pytest
 
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.reference import LAWS
-from chinchilla_lib.reference.positions import KAPLAN_N_OPT, model_positions, positions_text
+from chinchilla_lib.reference.positions import KAPLAN_N_OPT, Position, model_positions, positions_text
 
 POSITIONS = model_positions()
 MODELS = ["LaMDA", "GPT-3", "Jurassic", "Gopher", "MT-NLG 530B", "Chinchilla"]
@@ -15,24 +15,24 @@ def test_every_model_stands_under_every_law() -> None:
     assert [(p.model, p.law) for p in POSITIONS] == [(model, law) for model in MODELS for law in laws]
 
 
-@pytest.mark.parametrize("position", [p for p in POSITIONS if p.law in LAWS], ids=str)
-def test_excess_and_factor_are_those_of_the_law(position: object) -> None:
-    p = position
-    law = LAWS[p.law].law  # type: ignore[attr-defined]
-    assert p.loss == law.loss(p.n_params, p.n_tokens)  # type: ignore[attr-defined]
-    assert p.size_factor == pytest.approx(p.d_opt / p.n_tokens)  # type: ignore[attr-defined]
-    assert p.excess_loss >= 0  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    "p", [p for p in POSITIONS if p.law in LAWS], ids=lambda p: f"{p.model} under {p.law}"
+)
+def test_excess_and_factor_are_those_of_the_law(p: Position) -> None:
+    law = LAWS[p.law].law
+    assert p.loss == law.loss(p.n_params, p.n_tokens)
+    assert p.size_factor == pytest.approx(p.d_opt / p.n_tokens)
+    assert p.excess_loss >= 0
     # The compute factor is a claim about another budget: there the optimum has the model's loss.
-    smaller = p.flops / p.compute_factor  # type: ignore[attr-defined]
-    assert law.loss(law.n_opt(smaller), law.d_opt(smaller)) == pytest.approx(p.loss, rel=1e-12)  # type: ignore[attr-defined]
+    smaller = p.flops / p.compute_factor
+    assert law.loss(law.n_opt(smaller), law.d_opt(smaller)) == pytest.approx(p.loss, rel=1e-12)
 
 
 def test_a_model_at_the_optimum_loses_nothing() -> None:
     law = ParametricLoss(E=1.5, A=400.0, B=400.0, alpha=0.3, beta=0.3)  # D_opt = N_opt
     for p in model_positions({"even": law}):
         assert p.size_factor == pytest.approx((p.n_params / p.n_tokens) ** 0.5)
-    slope = 20.0  # tokens per parameter of Chinchilla: A chosen so that this is the optimum at every budget
-    law = ParametricLoss(E=1.5, A=400.0, B=400.0 * slope**0.3, alpha=0.3, beta=0.3)
+    law = ParametricLoss(E=1.5, A=400.0, B=400.0 * 20**0.3, alpha=0.3, beta=0.3)  # D_opt = 20 N_opt
     chinchilla = model_positions({"twenty": law})[-1]
     assert chinchilla.model == "Chinchilla"
     assert chinchilla.size_factor == pytest.approx(1)
