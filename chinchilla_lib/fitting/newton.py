@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Minimum", "minimise", "solve_positive"]
+__all__ = ["Evaluate", "Minimum", "minimise", "solve_positive"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -39,7 +39,7 @@ def minimise(
     *,
     lower: FloatArray,
     upper: FloatArray,
-    scale: FloatArray,
+    scale: Callable[[FloatArray, IntArray], FloatArray],
     negligible: FloatArray,
     n_steps: int = 300,
     tolerance: float = 1e-14,
@@ -57,8 +57,9 @@ def minimise(
     start : array of float, shape (n_rows, n_free)
     lower, upper : array of float, shape (n_free,)
         Bounds.
-    scale : array of float, shape (n_rows, n_free)
-        Positive curvatures that damping is measured in.
+    scale : callable
+        From starts and their row numbers to the positive curvatures that damping is measured in, of the
+        starts' shape.
     negligible : array of float, shape (n_rows,)
         Added to the value where a gain is compared with it, so that an exact fit ends too.
     n_steps : int
@@ -73,19 +74,18 @@ def minimise(
     result = Minimum(start.copy(), np.empty(n_rows), np.empty_like(start), np.full(n_rows, np.inf))
     state = _State.empty(n_free)
     waiting = 0
-    while True:
+    while waiting < n_rows or len(state.rows):
         if waiting < n_rows and 4 * len(state.rows) <= 3 * at_once:
             rows = np.arange(waiting, min(waiting + at_once - len(state.rows), n_rows))
             waiting = int(rows[-1]) + 1
-            fresh = _State(
-                rows, start[rows], *evaluate(start[rows], rows), np.zeros(len(rows)), np.zeros(len(rows))
-            )
+            first, none = start[rows], np.zeros(len(rows))
+            fresh = _State(rows, first, *evaluate(first, rows), scale(first, rows), none, none)
             state = state.join(fresh)
         held = ((state.point <= lower) & (state.gradient > 0)) | (
             (state.point >= upper) & (state.gradient < 0)
         )
         gradient, hessian = _hold(state.gradient, state.hessian, held)
-        step, positive = solve_positive(hessian, state.damping[:, None] * scale[state.rows], -gradient)
+        step, positive = solve_positive(hessian, state.damping[:, None] * state.scale, -gradient)
         gain = -np.einsum("ij,ij->i", gradient, step) / 2
         small = positive & (gain <= tolerance * (state.value + negligible[state.rows]))
         done = (small & (state.damping == 0)) | (state.damping > _LAST_DAMPING) | (state.steps >= n_steps)
@@ -99,8 +99,6 @@ def minimise(
             keep = ~done
             state = state.take(keep)
             if not len(state.rows):
-                if waiting == n_rows:
-                    return result
                 continue
             step, positive, gain, small = step[keep], positive[keep], gain[keep], small[keep]
         trial = np.clip(state.point + step, lower, upper)
@@ -117,9 +115,11 @@ def minimise(
             np.where(better, value, state.value),
             np.where(better[:, None], gradient, state.gradient),
             np.where(better[:, None, None], hessian, state.hessian),
+            state.scale,
             damping,
             state.steps + 1,
         )
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,20 +131,15 @@ class _State:
     value: FloatArray
     gradient: FloatArray
     hessian: FloatArray
+    scale: FloatArray
     damping: FloatArray
     steps: FloatArray
 
     @classmethod
     def empty(cls, n_free: int) -> "_State":
-        none = np.empty(0)
+        none, rows = np.empty(0), np.empty((0, n_free))
         return cls(
-            np.empty(0, dtype=np.int64),
-            np.empty((0, n_free)),
-            none,
-            np.empty((0, n_free)),
-            np.empty((0, n_free, n_free)),
-            none,
-            none,
+            np.empty(0, dtype=np.int64), rows, none, rows, np.empty((0, n_free, n_free)), rows, none, none
         )
 
     def join(self, other: "_State") -> "_State":

@@ -14,7 +14,7 @@ from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, Optimu
 from chinchilla_lib.fitting.objective import Runs, huber, log_residuals
 from chinchilla_lib.fitting.projection import projection_starts
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
-from chinchilla_lib.fitting.search import Optimum, Space, approach, find_optimum, finish
+from chinchilla_lib.fitting.search import Optimum, Space, approach, find_optimum, finish, same_basin
 from chinchilla_lib.laws import ParametricLoss, PowerLaw
 from chinchilla_lib.sweeps.table import SweepTable
 
@@ -31,8 +31,7 @@ _OTHER_FLOPS: Final = 1e-3
 _CHECKED: Final = 1e-12
 _UNCHECKED: Final = "no optimum whose check passes"
 _NOT_POSITIVE: Final = "a resampled loss that is not positive"
-_REFIT_ROWS: Final = 512
-_APART: Final = 1e-2
+_REFIT_ROWS: Final = 4096
 
 
 def fit_parametric(
@@ -328,15 +327,14 @@ def _refit_rows(
         else:
             resampled = Runs(runs.x, runs.y, runs.log_loss, runs.center, part.astype(np.float64))
         own = projection_starts(resampled, 1, tied=space.tied, floor=space.floor)[:, 0]
-        near = [
-            approach(resampled, start, delta, space)
-            for start in (np.repeat(warm, len(part), axis=0), space.to_free(own))
-        ]
-        end = finish(resampled, near[1], delta, space)
+        near = approach(resampled, space.to_free(own), delta, space)
+        end = finish(resampled, near, delta, space)
         point, value, predicted = end.point, end.value, end.predicted
-        apart = np.flatnonzero(np.abs(near[0] - near[1]).max(axis=1) > _APART)
+        start_again = np.repeat(warm, len(part), axis=0)
+        apart = np.flatnonzero(~same_basin(resampled, start_again, near, delta, space))
         if apart.size:
-            other = finish(resampled.take(apart), near[0][apart], delta, space)
+            others = resampled.take(apart)
+            other = finish(others, approach(others, start_again[apart], delta, space), delta, space)
             lower = other.value < value[apart]
             won = apart[lower]
             point[won], value[won] = other.point[lower], other.value[lower]

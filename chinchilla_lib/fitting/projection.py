@@ -38,7 +38,7 @@ def projection_starts(
     ----------
     runs : Runs
     n_starts : int
-        1 for the best of all, or one of `START_COUNTS`.
+        One of `START_COUNTS`, from 16 x 16 grid points; 1 for the best of 8 x 8.
     tied : bool
         Hold alpha = beta.
     floor : float, optional
@@ -55,14 +55,13 @@ def projection_starts(
     if n_rows > _ROWS:
         parts = [runs.take(slice(first, first + _ROWS)) for first in range(0, n_rows, _ROWS)]
         return np.concatenate([projection_starts(part, n_starts, tied=tied, floor=floor) for part in parts])
-    exponents = np.geomspace(_SMALLEST, _LARGEST, _SIDE**2 if tied else _SIDE)
-    first, second = (
-        (np.arange(_SIDE**2),) * 2 if tied else (grid.ravel() for grid in np.indices((_SIDE, _SIDE)))
-    )
+    side = _SIDE if n_starts > 1 else _SIDE // 2
+    exponents = np.geomspace(_SMALLEST, _LARGEST, side**2 if tied else side)
+    first, second = (np.arange(side**2),) * 2 if tied else (grid.ravel() for grid in np.indices((side, side)))
     sums = _sums(runs, exponents, first, second)
     coefficients = _nonnegative(sums, floor)
     error = _error(sums, coefficients)
-    blocks = _blocks(n_starts, tied)
+    blocks = _blocks(n_starts, side, tied)
     by_block = error[:, blocks]  # (n_rows, n_starts, grid points of a block)
     best = np.take_along_axis(blocks[None], by_block.argmin(axis=2)[:, :, None], axis=2)[:, :, 0]
     ranks = np.argsort(np.take_along_axis(error, best, axis=1), axis=1, kind="stable")
@@ -76,13 +75,13 @@ def projection_starts(
     return starts
 
 
-def _blocks(n_starts: int, tied: bool) -> IntArray:
+def _blocks(n_starts: int, side: int, tied: bool) -> IntArray:
     """Grid points of each block, shape (n_starts, points)."""
-    grid = np.arange(_SIDE**2)
+    grid = np.arange(side**2)
     if tied or n_starts == 1:
         return grid.reshape(n_starts, -1)
     per_side = math.isqrt(n_starts)
-    width = _SIDE // per_side
+    width = side // per_side
     return grid.reshape(per_side, width, per_side, width).transpose(0, 2, 1, 3).reshape(n_starts, -1)
 
 

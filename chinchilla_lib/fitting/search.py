@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
-from chinchilla_lib.fitting.newton import Minimum, minimise
+from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise
 from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
-__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish"]
+__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish", "same_basin"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 SMALLEST_EXPONENT: Final = 1e-3
 _LARGEST_EXPONENT: Final = 20.0
@@ -28,10 +29,11 @@ _FIRST_DELTA: Final = 1e-2
 _FAR_STEPS: Final = 60
 _NEAR_STEPS: Final = 300
 _AGREEMENT: Final = 1e-9
-_ROUGH: Final = 1e-5
+_ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
+_LIKE_MODEL: Final = 0.3
 _MOST_ROWS: Final = 512
-_CELLS: Final = 16_000  # rows times runs evaluated together, so that they stay in the cache
+_CELLS: Final = 24_000  # rows times runs evaluated together, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -151,30 +153,60 @@ def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum
     return _minimise(runs, start, delta, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY)
 
 
-def _minimise(
-    runs: Runs, start: FloatArray, delta: float, space: Space, *, n_steps: int, tolerance: float
-) -> Minimum:
+def same_basin(runs: Runs, start: FloatArray, end: FloatArray, delta: float, space: Space) -> BoolArray:
+    """Whether `approach` would lead a start to a given end of it, shape (n_rows,).
+
+    It is taken to be so where the last stage's objective at `start` is, within 30 %, what its quadratic model
+    around `end` says.
+    """
+    evaluate, at_once = _objective(runs, _stages(delta)[-1], space), _at_once(runs)
+    same = np.empty(len(start), dtype=bool)
+    for first in range(0, len(start), at_once):
+        rows = np.arange(first, min(first + at_once, len(start)))
+        value, gradient, hessian = evaluate(end[rows], rows)
+        step = start[rows] - end[rows]
+        model = np.einsum("ij,ij->i", gradient + np.einsum("ijk,ik->ij", hessian, step) / 2, step)
+        same[rows] = np.abs(evaluate(start[rows], rows)[0] - value - model) <= _LIKE_MODEL * model
+    return same
+
+
+def _objective(runs: Runs, delta: float, space: Space) -> Evaluate:
+    """The objective as a function of the free parameters."""
     objective, basis = HuberSum(runs, delta), space.basis
-    lower, upper = space.bounds(runs)
-    start = np.clip(start, lower, upper)
-    total = np.full(len(start), float(len(runs.x))) if runs.weights is None else runs.weights.sum(axis=1)
+    if space.n_free == 5:
+        return objective
 
     def evaluate(free: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         value, gradient, hessian = objective(space.to_params(free), rows)
-        if space.n_free == 5:
-            return value, gradient, hessian
         return value, gradient @ basis, basis.T @ hessian @ basis
 
+    return evaluate
+
+
+def _at_once(runs: Runs) -> int:
+    return min(_MOST_ROWS, max(1, _CELLS // len(runs.x)))
+
+
+def _minimise(
+    runs: Runs, start: FloatArray, delta: float, space: Space, *, n_steps: int, tolerance: float
+) -> Minimum:
+    lower, upper = space.bounds(runs)
+    total = np.full(len(start), float(len(runs.x))) if runs.weights is None else runs.weights.sum(axis=1)
+    squares = space.basis**2
+
+    def scale(free: FloatArray, rows: IntArray) -> FloatArray:
+        return gradient_scale(runs.take(rows), space.to_params(free), delta, squared=True) @ squares
+
     return minimise(
-        evaluate,
+        _objective(runs, delta, space),
         start,
         lower=lower,
         upper=upper,
-        scale=gradient_scale(runs, space.to_params(start), delta, squared=True) @ basis**2,
+        scale=scale,
         negligible=_huber_floor(delta) * total,
         n_steps=n_steps,
         tolerance=tolerance,
-        at_once=min(_MOST_ROWS, max(1, _CELLS // len(runs.x))),
+        at_once=_at_once(runs),
     )
 
 
