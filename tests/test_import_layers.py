@@ -85,7 +85,7 @@ def test_room_imports_only_rooms_above_it(room: str) -> None:
     assert wrong == []
 
 
-def test_fitting_reads_sweeps_only_through_the_table() -> None:
+def test_fitting_reads_sweeps_only_through_tables_and_curves() -> None:
     used = {
         t
         for m, targets in GRAPH.items()
@@ -93,7 +93,7 @@ def test_fitting_reads_sweeps_only_through_the_table() -> None:
         for t in targets
         if room_of(t) == "sweeps"
     }
-    assert used <= {"chinchilla_lib.sweeps", "chinchilla_lib.sweeps.table"}
+    assert used <= {f"chinchilla_lib.sweeps{module}" for module in ("", ".table", ".curves")}
 
 
 def test_rules_are_an_order() -> None:

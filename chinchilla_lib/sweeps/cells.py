@@ -17,7 +17,19 @@ import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["ALLOWED", "COLUMNS", "NUMERIC", "Cells", "in_range", "locate", "one_line", "quote", "read_cells"]
+__all__ = [
+    "ALLOWED",
+    "COLUMNS",
+    "CURVE_NUMERIC",
+    "CURVE_REQUIRED",
+    "NUMERIC",
+    "Cells",
+    "in_range",
+    "locate",
+    "one_line",
+    "quote",
+    "read_cells",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -27,12 +39,16 @@ NUMERIC: Final = (*REQUIRED, "flops", "flops_budget", "n_params_non_embedding", 
 COLUMNS: Final = (*NUMERIC, "seed", "run_id", "flops_convention")
 """Columns that are read; others are ignored."""
 
+CURVE_REQUIRED: Final = ("run_id", "n_tokens", "train_loss")
+CURVE_NUMERIC: Final = ("n_tokens", "train_loss", "step", "flops", "n_params")
+"""Columns of ``curves.csv``."""
+
 SMALLEST: Final = 1e-100
 LARGEST: Final = 1e100
 """Numbers outside these bounds are no counts or losses, and their products would leave a double."""
 
 _POSITIVE: Final = "every cell of this column must be a finite number above 0 (1e-100 to 1e100)"
-ALLOWED: Final = dict.fromkeys(NUMERIC, _POSITIVE) | {
+ALLOWED: Final = dict.fromkeys((*NUMERIC, *CURVE_NUMERIC), _POSITIVE) | {
     "loss_se": "every cell of this column must be a finite number, 0 or above (to 1e100)",
     "seed": "every cell of this column must be a whole number from 0 to 2^63 - 1",
     "run_id": "name every run, or leave the column out",
@@ -66,8 +82,18 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def read_cells(path: str | Path) -> "Cells":
+def read_cells(
+    path: str | Path, required: Sequence[str] = REQUIRED, *, row_is: str = "finished run"
+) -> "Cells":
     """Read a comma-separated file whose first row names the columns.
+
+    Parameters
+    ----------
+    path : str or Path
+    required : sequence of str
+        Columns that the header must name.
+    row_is : str
+        What a row describes, for messages.
 
     Raises
     ------
@@ -87,7 +113,7 @@ def read_cells(path: str | Path) -> "Cells":
                 pass
             elif not header:
                 header = [cell.strip() for cell in cells]
-                _check_header(header, f"{source}: row {row}")
+                _check_header(header, f"{source}: row {row}", required)
             elif len(cells) != len(header):
                 problem = (
                     f"column {quote(header[len(cells)])}: the cell is missing"
@@ -104,14 +130,14 @@ def read_cells(path: str | Path) -> "Cells":
             row = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{source}: row {row}: not comma-separated text ({one_line(str(error))})") from None
-    needed = ", ".join(REQUIRED)
+    needed = ", ".join(required)
     if not header:
         raise InputError(f"{source}: row 1: the file is empty; it must begin with a header that has {needed}")
     if not records:
         raise InputError(
-            f"{source}: row {row}: no runs below the header; add one row per finished run with {needed}"
+            f"{source}: row {row}: no runs below the header; add one row per {row_is} with {needed}"
         )
-    return Cells(header=header, records=records, rows=rows, source=source)
+    return Cells(header=header, records=records, rows=rows, source=source, required=required)
 
 
 def _read_text(path: str | Path, source: str) -> str:
@@ -140,14 +166,14 @@ def _read_text(path: str | Path, source: str) -> str:
     return text
 
 
-def _check_header(header: Sequence[str], place: str) -> None:
+def _check_header(header: Sequence[str], place: str, required: Sequence[str]) -> None:
     for name in header:
         if header.count(name) > 1:
             raise InputError(
                 f"{place}, column {quote(name)}: the header names it {header.count(name)} times; "
                 "column names must differ"
             )
-    missing = [name for name in REQUIRED if name not in header]
+    missing = [name for name in required if name not in header]
     if missing:
         marks = {";": "semicolons", "\t": "tabs"}
         separator = next((word for mark, word in marks.items() if mark in "".join(header)), None)
@@ -171,6 +197,8 @@ class Cells:
     """Row of the file on which each record begins; None if they do not come from a file."""
     source: str
     """Where they come from."""
+    required: Sequence[str] = REQUIRED
+    """Columns that must be there and full."""
 
     def __post_init__(self) -> None:
         if not self.records:
@@ -189,14 +217,14 @@ class Cells:
             If the column is needed and absent.
         """
         if name not in self.header:
-            if name in REQUIRED:
+            if name in self.required:
                 raise InputError(
-                    f"{self.source}: column {name!r} is missing; every run needs {', '.join(REQUIRED)}"
+                    f"{self.source}: column {name!r} is missing; every run needs {', '.join(self.required)}"
                 )
             return None
         place = list(self.header).index(name)
         cells = [_strip(record[place]) for record in self.records]
-        return cells if name in REQUIRED or any(cell != "" for cell in cells) else None
+        return cells if name in self.required or any(cell != "" for cell in cells) else None
 
     def numbers(self, name: str) -> FloatArray | None:
         """A numeric column, or None if it is absent.

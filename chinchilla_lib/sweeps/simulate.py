@@ -9,9 +9,10 @@ from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
+from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["simulate_isoflop_sweep", "simulate_run", "simulate_table"]
+__all__ = ["simulate_curves", "simulate_isoflop_sweep", "simulate_run", "simulate_table"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -126,6 +127,68 @@ def simulate_isoflop_sweep(
         flops_budget=np.broadcast_to(flops, sizes.shape).ravel(),
         noise=noise,
         seed=seed,
+    )
+
+
+def simulate_curves(
+    law: ParametricLoss,
+    table: SweepTable,
+    *,
+    n_points: int = 200,
+    excess: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> CurveTable:
+    """Simulate the training curves of a table's runs.
+
+    A run that has seen D of its tokens has the law's loss at D, times what its final loss in the table is
+    to the law's, plus what its learning rate has yet to gain. Without `excess` each point of a curve is
+    what a run planned for these tokens would end with, and the law's frontier is the truth of Approach 1.
+
+    Parameters
+    ----------
+    law : ParametricLoss
+        The truth.
+    table : SweepTable
+        The runs.
+    n_points : int
+        Points of each curve, evenly spaced in tokens up to the run's end; 2 or more.
+    excess : float
+        Nats per token that an undecayed learning rate adds; it falls to 0 along half a cosine over the run.
+    noise : float
+        Standard deviation of the logarithm of the loss from point to point, 0 or above.
+    seed : int
+        Seed of that noise, 0 or above.
+
+    Returns
+    -------
+    CurveTable
+        FLOPs in proportion to tokens.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+    """
+    _check_noise(noise, seed)
+    if n_points < 2:
+        raise InputError(f"n_points must be 2 or above, found {n_points!r}")
+    if not (np.isfinite(excess) and excess >= 0):
+        raise InputError(f"excess must be finite and 0 or above (nats per token), found {excess!r}")
+    share = np.arange(1, n_points + 1) / n_points
+    own = table.loss / law.loss(table.n_params, table.n_tokens)
+    loss = law.loss(table.n_params[:, None], table.n_tokens[:, None] * share) * own[:, None]
+    loss = loss + excess * 0.5 * (1 + np.cos(np.pi * share))
+    loss = loss * np.exp(noise * np.random.default_rng(seed).standard_normal(loss.shape))
+    return CurveTable(
+        run_id=table.run_id,
+        n_params=table.n_params,
+        first=np.arange(len(table)) * n_points,
+        step=np.tile(np.arange(1.0, n_points + 1), len(table)),
+        n_tokens=(table.n_tokens[:, None] * share).ravel(),
+        flops=(table.flops[:, None] * share).ravel(),
+        loss=loss.ravel(),
+        source=f"simulated (excess {excess:g}, noise {noise:g}, seed {seed})",
     )
 
 

@@ -7,7 +7,12 @@ from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunRecord
 from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
-from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_run, simulate_table
+from chinchilla_lib.sweeps.simulate import (
+    simulate_curves,
+    simulate_isoflop_sweep,
+    simulate_run,
+    simulate_table,
+)
 from tests.test_laws import PUBLISHED
 
 
@@ -69,3 +74,29 @@ def test_a_simulated_run_follows_the_law_and_depends_on_config_and_seed_alone() 
     assert again.loss != simulate_run(configs[0], PUBLISHED, noise=0.01, seed=1).loss
     with pytest.raises(InputError, match="noise must be"):
         simulate_run(configs[0], PUBLISHED, noise=-1)
+
+
+def test_simulated_curves_follow_the_law_on_the_way_and_end_at_the_tables_losses() -> None:
+    table = simulate_table(PUBLISHED, [1e8, 2e8], [2e9, 3e9], noise=0.01, seed=1)
+    curves = simulate_curves(PUBLISHED, table, n_points=40)
+    np.testing.assert_array_equal(curves.find_in(table), [0, 1])
+    np.testing.assert_allclose(curves.loss[curves.last], table.loss, rtol=1e-14)
+    np.testing.assert_allclose(curves.flops[curves.last], table.flops, rtol=1e-14)
+    own = table.loss / PUBLISHED.loss(table.n_params, table.n_tokens)
+    for run in (0, 1):
+        points = slice(40 * run, 40 * (run + 1))
+        law = PUBLISHED.loss(table.n_params[run], curves.n_tokens[points])
+        np.testing.assert_allclose(curves.loss[points], law * own[run], rtol=1e-14)
+    late = simulate_curves(PUBLISHED, table, n_points=40, excess=0.2)
+    above = (late.loss - curves.loss).reshape(2, 40)
+    np.testing.assert_allclose(above[:, [19, 39]], [[0.1, 0], [0.1, 0]], atol=1e-12)
+    assert (np.diff(above) < 0).all()
+    noisy = [simulate_curves(PUBLISHED, table, n_points=5000, noise=0.01, seed=s).loss for s in (1, 1, 2)]
+    np.testing.assert_array_equal(noisy[0], noisy[1])
+    assert (noisy[0] != noisy[2]).all()
+    plain = simulate_curves(PUBLISHED, table, n_points=5000).loss
+    # 10,000 normal values: their standard deviation is known to 0.7 %.
+    assert np.log(noisy[0] / plain).std() == pytest.approx(0.01, rel=0.04)
+    for options in ({"n_points": 1}, {"excess": -0.1}, {"noise": float("nan")}, {"seed": -1}):
+        with pytest.raises(InputError, match="must be"):
+            simulate_curves(PUBLISHED, table, **options)  # type: ignore[arg-type]
