@@ -103,11 +103,13 @@ def find_optimum(runs: Runs, delta: float, space: Space) -> Optimum:
         Above 0.
     space : Space
     """
+    nothing = len(runs.x) * _huber_floor(delta)
     for n_starts in START_COUNTS:
         starts = projection_starts(runs, n_starts, tied=space.tied, floor=space.floor)[0]
         found = finish(runs, approach(runs, space.to_free(starts), delta, space), delta, space)
         best = int(np.argmin(found.value))
-        agreeing = float(np.mean(found.value <= found.value[best] * (1 + _AGREEMENT)))
+        near = found.value[best] * (1 + _AGREEMENT) + nothing
+        agreeing = float(np.mean(found.value <= near))
         if agreeing >= 0.5:
             break
     params = space.to_params(found.point[best : best + 1])
@@ -115,7 +117,7 @@ def find_optimum(runs: Runs, delta: float, space: Space) -> Optimum:
     scale = gradient_scale(runs, params, delta)[0] @ space.basis
     check = OptimumCheck(
         relative_gradient=float(np.max(np.abs(found.gradient[best]) / scale)),
-        predicted_reduction=float(found.predicted[best] / (value + len(runs.x) * _huber_floor(delta))),
+        predicted_reduction=float(found.predicted[best] / (value + nothing)),
         n_starts=n_starts,
         agreeing_share=agreeing,
     )
