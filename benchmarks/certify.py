@@ -89,8 +89,13 @@ def full_search(table: SweepTable, runs: Runs) -> float:
     to_minimise = paper_objective(table, delta=_DELTA)
     polished = []
     for start in grid[best]:
-        options = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-12}
-        found = minimize(to_minimise, start, jac=True, method="L-BFGS-B", options=options).x
+        found = minimize(
+            to_minimise,  # type: ignore[arg-type]  # the stubs know no function that returns its gradient
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 500, "ftol": 1e-15, "gtol": 1e-12},
+        ).x
         polished.append([np.exp(found[2]), found[0], found[1], found[3], found[4]])
     laws = np.array(polished)
     ends.append(finish(runs, runs.from_law(laws[np.isfinite(laws).all(axis=1)]), _DELTA, space))

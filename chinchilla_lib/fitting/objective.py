@@ -21,6 +21,7 @@ __all__ = [
     "Runs",
     "gradient_scale",
     "huber",
+    "log_gradients",
     "log_residuals",
     "paper_grid",
     "paper_objective",
@@ -95,6 +96,16 @@ def log_residuals(runs: Runs, params: FloatArray) -> FloatArray:
     a, b, e, alpha, beta = (column[:, None] for column in params.T)
     surface = np.exp(a - alpha * runs.x) + np.exp(b - beta * runs.y) + np.exp(e)
     return np.asarray(np.log(surface) - runs.log_loss, dtype=np.float64)
+
+
+def log_gradients(runs: Runs, params: FloatArray) -> FloatArray:
+    """Derivatives of the fitted ln L, shape (n_rows, n_runs, 5)."""
+    a, b, e, alpha, beta = (column[:, None] for column in params.T)
+    size, data = np.exp(a - alpha * runs.x), np.exp(b - beta * runs.y)
+    floor = np.broadcast_to(np.exp(e), size.shape)
+    surface = size + data + floor
+    slopes = np.stack([size, data, floor, -runs.x * size, -runs.y * data], axis=-1)
+    return np.asarray(slopes / surface[..., None], dtype=np.float64)
 
 
 class HuberSum:

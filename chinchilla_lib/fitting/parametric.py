@@ -11,7 +11,8 @@ from chinchilla_lib._format import format_count
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint
-from chinchilla_lib.fitting.objective import Runs, huber, log_residuals
+from chinchilla_lib.fitting.least_absolute import SMOOTH
+from chinchilla_lib.fitting.objective import EXACT, Runs, huber, log_residuals
 from chinchilla_lib.fitting.projection import projection_starts
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.fitting.search import Optimum, Space, approach, find_optimum, finish, same_basin
@@ -308,6 +309,7 @@ def _refit_rows(
 ) -> tuple[FrontierDraws, list[str]]:
     """Refit resamples: weights for the runs as they are, or other losses of the same runs."""
     delta, space = parametric_options(fit)
+    delta = max(delta, SMOOTH)
     assert fit.law is not None
     law = fit.law
     row = np.array([[law.E, math.log(law.A), math.log(law.B), law.alpha, law.beta]])
@@ -339,7 +341,7 @@ def _refit_rows(
             won = apart[lower]
             point[won], value[won] = other.point[lower], other.value[lower]
             predicted[won] = other.predicted[lower]
-        checked = predicted <= _CHECKED * (value + len(runs.x) * float(huber(np.array([1e-8]), delta)[0]))
+        checked = predicted <= _CHECKED * (value + len(runs.x) * float(huber(np.array([EXACT]), delta)[0]))
         reasons += [_UNCHECKED] * int((~checked).sum())
         laws.append(resampled.to_law(space.to_params(point[checked])))
     law_rows = np.concatenate(laws) if laws else np.empty((0, 5))

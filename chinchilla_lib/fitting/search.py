@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
+from chinchilla_lib.fitting.least_absolute import SMOOTH, find_corner
 from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise
-from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber
+from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber, log_residuals
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
 __all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish", "same_basin"]
@@ -28,6 +29,7 @@ _HEIGHT: Final = 30.0
 _FIRST_DELTA: Final = 1e-2
 _FAR_STEPS: Final = 60
 _NEAR_STEPS: Final = 300
+_LEAST_SMOOTH: Final = 1e-9
 _AGREEMENT: Final = 1e-9
 _ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
@@ -100,28 +102,42 @@ def find_optimum(runs: Runs, delta: float, space: Space) -> Optimum:
     runs : Runs
         Without weights, of one data set.
     delta : float
-        Above 0.
+        0 or above; for 0 the search ends at a corner, see `least_absolute`.
     space : Space
     """
-    nothing = len(runs.x) * _huber_floor(delta)
+    smooth = max(delta, SMOOTH)
     for n_starts in START_COUNTS:
         starts = projection_starts(runs, n_starts, tied=space.tied, floor=space.floor)[0]
-        found = finish(runs, approach(runs, space.to_free(starts), delta, space), delta, space)
+        found = finish(runs, approach(runs, space.to_free(starts), smooth, space), smooth, space)
         best = int(np.argmin(found.value))
-        near = found.value[best] * (1 + _AGREEMENT) + nothing
+        near = found.value[best] * (1 + _AGREEMENT) + len(runs.x) * _huber_floor(smooth)
         agreeing = float(np.mean(found.value <= near))
         if agreeing >= 0.5:
             break
-    params = space.to_params(found.point[best : best + 1])
+    params = space.to_params(found.point[best : best + 1])[0]
+    corner = find_corner(runs, params, space.basis) if delta < SMOOTH else None
+    if delta == 0 and corner is not None:
+        value = float(huber(log_residuals(runs, corner.params[None]), 0.0).sum())
+        check = OptimumCheck(
+            corner.unbalanced, corner.left / (value + len(runs.x) * EXACT), n_starts, agreeing
+        )
+        return Optimum(corner.params, value, check)
+    if delta < SMOOTH:
+        start = params if corner is None else corner.params
+        smooth = delta or _LEAST_SMOOTH
+        found, best = finish(runs, space.to_free(start[None]), smooth, space), 0
+        params = space.to_params(found.point)[0]
+    scale = gradient_scale(runs, params[None], smooth)[0] @ space.basis
     value = float(found.value[best])
-    scale = gradient_scale(runs, params, delta)[0] @ space.basis
     check = OptimumCheck(
         relative_gradient=float(np.max(np.abs(found.gradient[best]) / scale)),
-        predicted_reduction=float(found.predicted[best] / (value + nothing)),
+        predicted_reduction=float(found.predicted[best] / (value + len(runs.x) * _huber_floor(smooth))),
         n_starts=n_starts,
         agreeing_share=agreeing,
     )
-    return Optimum(params[0], value, check)
+    if delta == 0:
+        value = float(huber(log_residuals(runs, params[None]), 0.0).sum())
+    return Optimum(params, value, check)
 
 
 def _huber_floor(delta: float) -> float:
