@@ -89,8 +89,8 @@ def full_search(table: SweepTable, runs: Runs) -> float:
     to_minimise = paper_objective(table, delta=_DELTA)
     polished = []
     for start in grid[best]:
-        found = minimize(
-            to_minimise,  # type: ignore[arg-type]  # the stubs know no function that returns its gradient
+        found = minimize(  # type: ignore[call-overload]  # the stubs know only NumPy's own shapes
+            to_minimise,
             start,
             jac=True,
             method="L-BFGS-B",

@@ -23,7 +23,19 @@ SMOOTH: Final = 1e-6
 _N_SOLVES: Final = 5
 
 
-def find_corner(runs: Runs, params: FloatArray, basis: FloatArray) -> tuple[FloatArray, float, float] | None:
+@dataclass(frozen=True, eq=False)
+class Corner:
+    """Where as many runs as there are free parameters are fitted exactly."""
+
+    params: FloatArray
+    """Shape (5,)."""
+    unbalanced: float
+    """What no weights from -1 to 1 balance, over the sum of all terms without their signs."""
+    left: float
+    """What the exactly fitted runs still add to the sum of absolute deviations."""
+
+
+def find_corner(runs: Runs, params: FloatArray, basis: FloatArray) -> Corner | None:
     """The corner that a smoothed optimum lies at.
 
     Parameters
