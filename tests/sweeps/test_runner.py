@@ -72,6 +72,7 @@ def test_a_failing_run_is_named_and_the_others_kept(tmp_path: Path) -> None:
     assert len(healed) == 6
 
 
+@pytest.mark.fault_selection
 @pytest.mark.parametrize(("how", "reason"), [("diverge", "nan at step 3"), ("nan", "loss is nan")])
 def test_a_diverged_run_stays_in_quarantine_until_asked_for(tmp_path: Path, how: str, reason: str) -> None:
     bad = Faulty(tmp_path, (IDS[2],), how)
@@ -152,6 +153,7 @@ def test_shards_together_make_the_undisturbed_tables(
     assert tables(tmp_path) == undisturbed
 
 
+@pytest.mark.fault_selection
 def test_a_full_disk_loses_no_finished_run(
     tmp_path: Path, undisturbed: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +197,7 @@ def test_tables_are_not_written_anew_after_every_run(
     assert tables(tmp_path) == undisturbed
 
 
+@pytest.mark.fault_selection
 def test_the_clock_may_be_set_during_a_sweep(
     tmp_path: Path, undisturbed: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_newest_state_comes_back_and_two_are_kept(tmp_path: Path) -> None:
     assert all(torch.equal(tensors[name], tensor) for name, tensor in some_state(100).items())
 
 
+@pytest.mark.fault_selection
 @settings(max_examples=60)
 @given(data=st.data())
 def test_no_truncation_and_no_flipped_bit_goes_unseen(
@@ -91,6 +92,7 @@ def test_no_truncation_and_no_flipped_bit_goes_unseen(
     assert all(torch.equal(tensors[name], tensor) for name, tensor in some_state(step).items())
 
 
+@pytest.mark.fault_selection
 def test_a_damaged_state_is_named_and_the_one_before_it_taken(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_damaged_state_is_named_and_the_one_before_it_taken(
     assert load_state(tmp_path) is None
 
 
+@pytest.mark.fault_selection
 def test_a_full_disk_leaves_the_earlier_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_state(tmp_path, 1, some_state(1), {})
 

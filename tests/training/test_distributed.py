@@ -106,6 +106,7 @@ def test_a_lost_replica_ends_the_run_and_one_process_finishes_it(
     assert measure_heldout(model, heldout).loss == record.loss
 
 
+@pytest.mark.fault_selection
 @pytest.mark.faults
 def test_torchrun_ends_when_a_process_dies_and_goes_on_to_the_same_end(
     config: RunConfig, shards: Shards, undisturbed: RunRecord, tmp_path: Path

@@ -170,6 +170,7 @@ def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {"device": CPU, "checkpoint_folder": tmp_path, "checkpoint_seconds": 0.0}
 
 
+@pytest.mark.fault_selection
 @pytest.mark.parametrize(("precision", "at"), [("float32", 3), ("float32", 35), ("fp16", 5)])
 def test_a_run_killed_in_its_middle_goes_on_where_it_was(
     precision: str, at: int, shards: Shards, keep: dict[str, Any]
@@ -228,6 +229,7 @@ def test_the_state_of_other_runs_is_not_taken_up(shards: Shards, keep: dict[str,
     assert strip(train_job([other], shards, **keep)) == strip([train_run(other, shards, device=CPU)])
 
 
+@pytest.mark.fault_selection
 def test_a_diverged_run_says_where_and_leaves_its_neighbour_alone(shards: Shards) -> None:
     config = make_config(shards, n_steps=30)
     steep = replace(config, learning_rate=1e30, warmup_steps=0)
