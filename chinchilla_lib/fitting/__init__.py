@@ -2,6 +2,7 @@
 
 from chinchilla_lib.fitting.bootstrap import Estimator, bootstrap_fit
 from chinchilla_lib.fitting.diagnostics import OptimumPoint
+from chinchilla_lib.fitting.envelope import envelope_estimator, fit_envelope
 from chinchilla_lib.fitting.isoflop import ISOFLOP, fit_isoflop_profiles
 from chinchilla_lib.fitting.parametric import PARAMETRIC, fit_parametric, parametric_estimator
 from chinchilla_lib.fitting.power_law import fit_power_law
@@ -18,6 +19,8 @@ __all__ = [
     "FrontierFit",
     "OptimumPoint",
     "bootstrap_fit",
+    "envelope_estimator",
+    "fit_envelope",
     "fit_isoflop_profiles",
     "fit_parametric",
     "fit_power_law",
