@@ -89,7 +89,7 @@ def full_search(table: SweepTable, runs: Runs) -> float:
     to_minimise = paper_objective(table, delta=_DELTA)
     polished = []
     for start in grid[best]:
-        found = minimize(  # type: ignore[call-overload]  # the stubs know only NumPy's own shapes
+        found = minimize(
             to_minimise,
             start,
             jac=True,
