@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from chinchilla_lib._format import format_flops
 from chinchilla_lib.fitting.bootstrap import Estimator
+from chinchilla_lib.fitting.counts import repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumPoint, ValleyFit
 from chinchilla_lib.fitting.parabola import Parabolas, fit_parabolas, fit_parabolas_to_losses
 from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
@@ -118,7 +119,7 @@ def fit_isoflop_profiles(table: SweepTable) -> FrontierFit:
             n_runs_left_out=len(table) - len(used),
             residual_rms=_rms(residuals[used]),
             valleys=fits,
-            messages=_messages(fits),
+            messages=(*_messages(fits), *repeated_rows(table)),
         ),
     )
 

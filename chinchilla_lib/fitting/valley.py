@@ -18,6 +18,7 @@ from scipy.special import fdtrc
 from chinchilla_lib._format import format_flops
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
+from chinchilla_lib.fitting.counts import repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint, ValleyFit
 from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
@@ -51,7 +52,7 @@ class ProfileFit(ValleyFit):
     """A valley with the law's shape, along ``ln D = log_k - g ln N``."""
 
     law: ParametricLoss
-    """The shape; its E is this valley's level, which may lie below 0 in bad data and is then 0."""
+    """The shape that all valleys share; its E is the mean of their levels and not used here."""
     level: float
     """e_b in nats per token."""
     log_k: float
@@ -178,7 +179,7 @@ def fit_valley(table: SweepTable) -> FrontierFit:
                 "levels": [{"flops": fit.flops, "level": fit.level} for fit in fits],
                 "equal_levels": _level_test(data, shape),
             },
-            messages=_messages(fits, below),
+            messages=(*_messages(fits, below), *repeated_rows(table)),
         ),
     )
 
