@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from chinchilla_lib.fitting.objective import Runs, log_gradients, log_residuals
+from chinchilla_lib.fitting.objective import EXACT, Runs, log_gradients, log_residuals
 
 __all__ = ["SMOOTH", "Corner", "find_corner"]
 
@@ -66,7 +66,7 @@ def find_corner(runs: Runs, params: FloatArray, basis: FloatArray) -> Corner | N
     if not np.isfinite(corner[[0, 1, 3, 4]]).all() or not (corner[3:] > 0).all():
         return None
     residuals, slopes = log_residuals(runs, corner[None])[0], log_gradients(runs, corner[None])[0] @ basis
-    signs = np.sign(residuals)
+    signs = np.where(np.abs(residuals) < EXACT, 0.0, np.sign(residuals))
     signs[exact] = 0
     try:
         weights = np.linalg.solve(slopes[exact].T, -(signs @ slopes))

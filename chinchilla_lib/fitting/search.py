@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
 from chinchilla_lib.fitting.least_absolute import SMOOTH, find_corner
-from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise
+from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise, solve_positive
 from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber, log_residuals
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
@@ -29,6 +29,8 @@ _HEIGHT: Final = 30.0
 _FIRST_DELTA: Final = 1e-2
 _FAR_STEPS: Final = 60
 _NEAR_STEPS: Final = 300
+_KINKED: Final = 1e-3  # below it only the runs inside delta bend the objective
+_NUDGE: Final = 1e-4
 _LEAST_SMOOTH: Final = 1e-9
 _AGREEMENT: Final = 1e-9
 _ROUGH: Final = 1e-3
@@ -161,9 +163,30 @@ def approach(runs: Runs, start: FloatArray, delta: float, space: Space) -> Float
     -------
     array of float, shape (n_rows, n_free)
     """
-    for stage in _stages(delta):
-        start = _minimise(runs, start, stage, space, n_steps=_FAR_STEPS, tolerance=_ROUGH).point
+    stages = _stages(delta)
+    for stage, following in zip(stages, [*stages[1:], delta], strict=True):
+        if following >= _KINKED:
+            start = _minimise(runs, start, stage, space, n_steps=_FAR_STEPS, tolerance=_ROUGH).point
+        else:
+            start = _minimise(runs, start, stage, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY).point
+            start = _extrapolate(runs, start, stage, following, space)
     return start
+
+
+def _extrapolate(runs: Runs, point: FloatArray, delta: float, following: float, space: Space) -> FloatArray:
+    """Where the optimum goes as delta falls, while the same runs stay inside it.
+
+    Without this, the runs that a stage holds inside delta would be outside the next, and nothing would bend.
+    """
+    here, below = (_objective(runs, value, space) for value in (delta, delta * (1 - _NUDGE)))
+    moved, at_once = point.copy(), _at_once(runs)
+    for first in range(0, len(point), at_once):
+        rows = np.arange(first, min(first + at_once, len(point)))
+        _, gradient, hessian = here(point[rows], rows)
+        slope = (gradient - below(point[rows], rows)[1]) / _NUDGE  # times delta
+        step, _ = solve_positive(hessian, np.zeros_like(slope), slope * (1 - following / delta))
+        moved[rows] += step
+    return moved
 
 
 def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum:
