@@ -73,6 +73,7 @@ class _Frontier:
     law: ParametricLoss | None = None
     published: PublishedLaw | None = None
     verdict: str | None = None
+    verdict_reason: str | None = None
     loss: _Curve | None = None
     bands: Mapping[str, tuple[_Curve, _Curve]] = field(default_factory=dict)
     level: float | None = None
@@ -159,6 +160,9 @@ def _fitted(name: str) -> _Frontier:
 
 def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
     law = None
+    if content["method"] == "all" and content.get("exponents") is None:
+        headline = content["headline"]
+        raise InputError(f"its {headline} fit failed: {content['fits'][headline]['error']}")
     if content.get("law") is not None:
         law = ParametricLoss(**{key: float(content["law"][key]) for key in _FIELDS})
         n_opt, d_opt = law.n_opt_law, law.d_opt_law
@@ -166,9 +170,6 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         coefficients, exponents = content["coefficients"], content["exponents"]
         n_opt = PowerLaw(float(coefficients["n_opt"]), float(exponents["a"]))
         d_opt = PowerLaw(float(coefficients["d_opt"]), float(exponents["b"]))
-    verdict = content.get("verdict")
-    if isinstance(verdict, Mapping):
-        verdict = f"{verdict['label']}: {verdict['reason']}"
     grid = content.get("frontier") or []
     losses = [
         (float(point["flops"]), float(point["loss"])) for point in grid if point.get("loss") is not None
@@ -186,11 +187,12 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
     level = (content.get("intervals") or {}).get("level")
     return _Frontier(
         name=name,
-        about=f"method {content['method']}, fitted to {content['source']}",
+        about=f"method {content.get('headline', content['method'])}, fitted to {content['source']}",
         n_opt=n_opt,
         d_opt=d_opt,
         law=law,
-        verdict=verdict,
+        verdict=content.get("verdict"),
+        verdict_reason=content.get("verdict_reason"),
         loss=_Curve.through("loss", losses) if losses else None,
         bands=bands,
         level=None if level is None else float(level),
@@ -220,6 +222,7 @@ def _report(frontier: _Frontier, flops: float) -> dict[str, Any]:
         "law_parameters": None if law is None else {key: getattr(law, key) for key in _FIELDS},
         "law_intervals": law_intervals,
         "verdict": frontier.verdict,
+        "verdict_reason": frontier.verdict_reason,
         "n_params": n_params,
         "n_tokens": n_tokens,
         "tokens_per_param": n_tokens / n_params,
@@ -240,7 +243,7 @@ def _text(frontier: _Frontier, report: Mapping[str, Any]) -> str:
 
     lines = [
         *_wrapped(f"{frontier.name}: {frontier.about}"),
-        *([] if frontier.verdict is None else _wrapped(frontier.verdict)),
+        *_wrapped(": ".join(part for part in (frontier.verdict, frontier.verdict_reason) if part)),
         "",
         f"budget {format_flops(report['flops'])} FLOPs, C = 6ND",
         line("parameters", "n_params", format_count),

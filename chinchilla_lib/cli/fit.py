@@ -4,27 +4,59 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting import ISOFLOP, FrontierFit, bootstrap_fit
+from chinchilla_lib.fitting import (
+    ISOFLOP,
+    VALLEY,
+    Estimator,
+    FrontierFit,
+    bootstrap_fit,
+    parametric_estimator,
+)
+from chinchilla_lib.fitting.diagnostics import SCHEMES
+from chinchilla_lib.fitting.envelope import envelope_estimator
+from chinchilla_lib.fitting.report import fit_report
+from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = ["register", "run"]
 
-_ESTIMATORS: Final = {estimator.method: estimator for estimator in (ISOFLOP,)}
-_LEVEL: Final = 0.9
+_METHODS: Final = ("envelope", "isoflop", "valley", "parametric")
+_HEADLINE: Final = "parametric"
+_SHARED: Final = (
+    "verdict", "verdict_reason", "law", "objective", "exponents", "coefficients", "intervals", "frontier",
+)  # fmt: skip
+_READ_BY: Final = {
+    "curves": ("envelope", "all"),
+    "decayed": ("envelope", "all"),
+    "tied": ("parametric", "all"),
+    "floor": ("parametric", "all"),
+}
 
 _EPILOG: Final = """\
-example:
+examples:
   chinchilla-lib fit runs.csv --method isoflop --bootstrap 1000 --seed 0 --json fit.json
+  chinchilla-lib fit runs.csv --method parametric --delta 1e-3 --json law.json
 
 RUNS.csv has one row per finished run and the columns n_params, n_tokens and loss (nats per
 token). Read where present: flops (default 6 n_params n_tokens), flops_budget (else budgets
-are found by clustering flops), flops_convention, run_id, seed. Messages count rows as an
-editor counts lines: the header is row 1.
+are found by clustering flops), flops_convention, run_id, seed, loss_unit. Messages count rows
+as an editor counts lines: the header is row 1.
+
+methods:
+  envelope    Approach 1: the lowest of the training curves at 1,500 budgets
+  isoflop     Approach 2: a parabola through the valley of each budget
+  valley      Approach 2 with the valley's own shape in place of the parabola
+  parametric  Approach 3: L = E + A / N^alpha + B / D^beta through all runs
+  all         each of these that the input allows; one that fails does not stop the others
+
+The JSON leads with the verdict: identifiable, weakly identifiable or not identifiable. The law
+and the objective are written whatever it says.
 """
 
 
@@ -36,64 +68,131 @@ def register(subparsers: Any) -> None:
         description="Fit the compute-optimal frontier, N_opt = k C^a and D_opt = k' C^b, to a table of runs.",
         epilog=_EPILOG,
     )
-    parser.add_argument("runs", metavar="RUNS.csv", type=Path, help="table of finished runs")
-    parser.add_argument(
+    add = parser.add_argument
+    add("runs", metavar="RUNS.csv", type=Path, help="table of finished runs")
+    add(
         "--method",
-        choices=list(_ESTIMATORS),
+        choices=[*_METHODS, "all"],
         default=ISOFLOP.method,
-        help="isoflop: parabolas through the valleys, Approach 2 (default)",
+        help="see below (default isoflop)",
+        metavar="METHOD",
     )
-    parser.add_argument(
+    add(
+        "--delta",
+        type=float,
+        default=1e-3,
+        metavar="DELTA",
+        help="parametric: where Huber's function turns into a line, in ln L; inf for least squares, 0 for "
+        "least absolute deviations (default 1e-3)",
+    )
+    add("--tied", action="store_true", help="parametric: hold alpha = beta")
+    add("--floor", type=float, metavar="E", help="parametric: hold E at this value, nats per token")
+    add("--curves", type=Path, metavar="CURVES.csv", help="envelope: training curves of the runs")
+    add("--decayed", action="store_true", help="envelope: final losses only, no curves")
+    add(
         "--bootstrap",
         type=int,
-        default=1000,
+        default=4000,
         metavar="DRAWS",
-        help="bootstrap resamples for 90%% intervals; 0 for none (default 1000)",
+        help="bootstrap resamples for 90%% intervals; 0 for none (default 4000)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="SEED", help="seed of the resampling (default 0)"
-    )
-    parser.add_argument("--json", type=Path, metavar="OUT.json", help="also write the result to this file")
+    add("--scheme", choices=list(SCHEMES), default="pairs", help="how resamples are drawn (default pairs)")
+    add("--seed", type=int, default=0, metavar="SEED", help="seed of the resampling (default 0)")
+    add("--json", type=Path, metavar="OUT.json", help="also write the result to this file")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the fit, and write it where ``--json`` says."""
-    if options.json is not None and os.path.realpath(options.json) == os.path.realpath(options.runs):
-        raise InputError(f"--json {options.json} is the table of runs itself; name another file")
+    _check(options)
     table = SweepTable.from_csv(options.runs)
-    estimator = _ESTIMATORS[options.method]
-    fit = bootstrap_fit(estimator, table, n_draws=options.bootstrap, seed=options.seed)
+    estimators, left_out = _estimators(options, table)
+    if options.method != "all":
+        fit = _fit(options, estimators[options.method], table)
+        report, text = fit_report(fit), f"{fit}\n"
+    else:
+        report, text = _all(options, table, estimators, left_out)
     if options.json is not None:
-        _write(options.json, json.dumps(_report(fit), indent=2, allow_nan=False) + "\n")
-    sys.stdout.write(f"{fit}\n")
+        _write(options.json, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(text)
     return 0
 
 
-def _report(fit: FrontierFit) -> dict[str, Any]:
-    intervals = None
-    if fit.has_intervals:
-        intervals = {"level": _LEVEL} | {name: list(fit.interval(name, _LEVEL)) for name in ("a", "b")}
-    return {
-        "method": fit.method,
-        "source": fit.table.source,
-        "n_runs": len(fit.table),
-        "flops_convention": fit.table.flops_convention,
-        "exponents": {"a": fit.a, "b": fit.b},
-        "coefficients": {"n_opt": fit.n_opt.coefficient, "d_opt": fit.d_opt.coefficient},
-        "intervals": intervals,
-        "optimum": [
-            {
-                "flops": point.flops,
-                "n_params": point.n_params,
-                "n_tokens": point.n_tokens,
-                "tokens_per_param": point.n_tokens / point.n_params,
-                "loss": point.loss,
-            }
-            for point in fit.points
-        ],
-        "diagnostics": fit.diagnostics.to_dict(),
+def _check(options: argparse.Namespace) -> None:
+    for name, methods in _READ_BY.items():
+        given = getattr(options, name)
+        if given is not None and given is not False and options.method not in methods:
+            raise InputError(f"--{name} is read by --method {' and '.join(methods)}, not by {options.method}")
+    if options.curves is not None and options.decayed:
+        raise InputError("--decayed reads final losses, not --curves; give one of the two")
+    if not options.delta >= 0:
+        raise InputError(f"--delta must be 0 or above, found {options.delta}; the paper's is 1e-3")
+    if options.floor is not None and not options.floor >= 0:
+        raise InputError(f"--floor must be 0 or above (nats per token), found {options.floor}")
+    if options.json is not None:
+        for what, path in (("the table of runs", options.runs), ("the table of curves", options.curves)):
+            if path is not None and os.path.realpath(options.json) == os.path.realpath(path):
+                raise InputError(f"--json {options.json} is {what} itself; name another file")
+
+
+def _estimators(
+    options: argparse.Namespace, table: SweepTable
+) -> tuple[Mapping[str, Estimator], Mapping[str, str]]:
+    """The methods that the input allows, and why not the others."""
+    estimators = {
+        "isoflop": ISOFLOP,
+        "valley": VALLEY,
+        "parametric": parametric_estimator(options.delta, options.tied, options.floor),
     }
+    if options.curves is not None or options.decayed:
+        curves = None if options.curves is None else CurveTable.from_csv(options.curves, table)
+        return {"envelope": envelope_estimator(curves, decayed=options.decayed)} | estimators, {}
+    missing = "it reads training curves: give --curves CURVES.csv, or --decayed for final losses only"
+    if options.method == "envelope":
+        raise InputError(f"--method envelope: {missing}")
+    return estimators, {"envelope": missing}
+
+
+def _fit(options: argparse.Namespace, estimator: Estimator, table: SweepTable) -> FrontierFit:
+    return bootstrap_fit(
+        estimator, table, n_draws=options.bootstrap, seed=options.seed, scheme=options.scheme
+    )
+
+
+def _all(
+    options: argparse.Namespace,
+    table: SweepTable,
+    estimators: Mapping[str, Estimator],
+    left_out: Mapping[str, str],
+) -> tuple[dict[str, Any], str]:
+    """Report and text of every method; the parametric fit also stands at the top of the report."""
+    fits: dict[str, Any] = {}
+    texts: list[str] = []
+    failures: list[str] = []
+    for name, estimator in estimators.items():
+        try:
+            fit = _fit(options, estimator, table)
+            fits[name] = fit_report(fit)
+            texts.append(f"{fit}\n")
+        except InputError as error:
+            failures.append(str(error))
+            fits[name] = {"method": name, "error": str(error)}
+            texts.append(f"{name}: no fit: {error}\n")
+    if len(failures) == len(estimators):
+        raise InputError(f"no method has a fit: {'; '.join(dict.fromkeys(failures))}")
+    texts += [f"{name}: left out: {why}\n" for name, why in left_out.items()]
+    headline = fits[_HEADLINE]
+    report = {
+        "method": "all",
+        "source": table.source,
+        "n_runs": len(table),
+        "flops_convention": table.flops_convention,
+        "headline": _HEADLINE,
+        **{name: headline.get(name) for name in _SHARED},
+        "fits": fits,
+        "left_out": dict(left_out),
+    }
+    return report, "\n".join(texts)
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from chinchilla_lib._format import format_count
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
+from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint
 from chinchilla_lib.fitting.least_absolute import SMOOTH
 from chinchilla_lib.fitting.objective import EXACT, Runs, huber, log_residuals
@@ -24,7 +25,6 @@ __all__ = ["PARAMETRIC", "fit_parametric", "parametric_estimator", "parametric_o
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_SMALLEST_COUNT: Final = 1000.0
 _EXPONENTS: Final = (0.02, 5.0)
 _VANISHED: Final = 1e-6  # of the loss
 _LOG_RANGE: Final = 700.0
@@ -113,6 +113,7 @@ def fit_parametric(
             details={"delta": "inf" if math.isinf(delta) else delta, "tied": tied, "floor": floor},
             messages=(
                 *_table_messages(table),
+                *repeated_rows(table),
                 *_fit_messages(law, optimum.check, clipped=clipped, floor=floor),
             ),
         ),
@@ -164,25 +165,18 @@ def _check_options(table: SweepTable, delta: float, floor: float | None) -> None
 
 
 def _check_runs(table: SweepTable, space: Space) -> None:
+    check_counts(table)
     everything = range(len(table))
     if len(table) <= space.n_free:
         raise InputError(
             f"{table.where(everything, 'loss')}: {len(table)} runs for {space.n_free} free parameters; "
             f"give {space.n_free + 1} runs or more"
         )
-    for name, what in (("n_params", "size"), ("n_tokens", "token count")):
-        counts = getattr(table, name)
-        if counts.min() < _SMALLEST_COUNT:
-            position = int(np.argmin(counts))
-            raise InputError(
-                f"{table.where([position], name)}: found {counts[position]:g}, fewer than "
-                f"{_SMALLEST_COUNT:,.0f}; give plain counts, not millions or billions"
-            )
-        if np.ptp(np.log(counts)) < 1e-9:
-            raise InputError(
-                f"{table.where(everything, name)}: all runs have one {what}, {format_count(counts[0])}; "
-                f"a surface needs runs of several {what}s"
-            )
+    if np.ptp(np.log(table.n_tokens)) < 1e-9:
+        raise InputError(
+            f"{table.where(everything, 'n_tokens')}: all runs have one token count, "
+            f"{format_count(table.n_tokens[0])}; a surface needs runs of several token counts"
+        )
 
 
 def _order(table: SweepTable) -> IntArray:
@@ -261,15 +255,6 @@ def _table_messages(table: SweepTable) -> list[str]:
         messages.append(
             f"the table's FLOPs ({table.flops_convention}) are {np.median(ratio):.4g} times 6ND in the "
             "median; the frontier counts 6ND"
-        )
-    seeds: Sequence[Any] = [None] * len(table) if table.seed is None else table.seed.tolist()
-    rows = list(
-        zip(table.n_params.tolist(), table.n_tokens.tolist(), table.loss.tolist(), seeds, strict=True)
-    )
-    if copies := len(rows) - len(set(rows)):
-        messages.append(
-            f"{copies} of {len(rows)} rows repeat another's size, tokens, loss and seed; "
-            "if they are copies, drop them"
         )
     return messages
 

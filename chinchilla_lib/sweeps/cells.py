@@ -36,12 +36,16 @@ IntArray = npt.NDArray[np.int64]
 
 REQUIRED: Final = ("n_params", "n_tokens", "loss")
 NUMERIC: Final = (*REQUIRED, "flops", "flops_budget", "n_params_non_embedding", "bits_per_byte", "loss_se")
-COLUMNS: Final = (*NUMERIC, "seed", "run_id", "flops_convention")
+COLUMNS: Final = (*NUMERIC, "seed", "run_id", "flops_convention", "loss_unit")
 """Columns that are read; others are ignored."""
 
 CURVE_REQUIRED: Final = ("run_id", "n_tokens", "train_loss")
 CURVE_NUMERIC: Final = ("n_tokens", "train_loss", "step", "flops", "n_params")
 """Columns of ``curves.csv``."""
+
+LOSS_UNITS: Final = ("nats/token", "nats per token", "nats")
+OTHER_UNITS: Final = ("bits", "bpb", "bpc", "ppl", "perplexity")
+"""Parts of names of columns that hold the loss in another unit."""
 
 SMALLEST: Final = 1e-100
 LARGEST: Final = 1e100
@@ -182,7 +186,20 @@ def _check_header(header: Sequence[str], place: str, required: Sequence[str]) ->
             if separator
             else f"it has {quote(', '.join(header))}"
         )
-        raise InputError(f"{place}, column {missing[0]!r}: the header lacks {', '.join(missing)}; {found}")
+        raise InputError(
+            f"{place}, column {missing[0]!r}: the header lacks {', '.join(missing)}; {found}"
+            f"{_other_unit(header) if 'loss' in missing else ''}"
+        )
+
+
+def _other_unit(header: Sequence[str]) -> str:
+    others = [name for name in header if any(part in name.lower() for part in OTHER_UNITS)]
+    if not others:
+        return ""
+    return (
+        f"; {quote(others[0])} is in another unit and is not converted: write loss in nats per token (bits "
+        "per token times 0.6931)"
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -262,6 +279,21 @@ class Cells:
                     f"{self.where(position, 'seed')}: {_describe(cells[position])}; {ALLOWED['seed']}"
                 )
         return np.array(seeds, dtype=np.int64)
+
+    def check_loss_unit(self) -> None:
+        """Refuse a table that declares its losses in another unit than nats per token.
+
+        Raises
+        ------
+        InputError
+            At the first cell of ``loss_unit`` that names another.
+        """
+        for position, cell in enumerate(self.column("loss_unit") or []):
+            if str(cell).lower() not in LOSS_UNITS:
+                raise InputError(
+                    f"{self.where(position, 'loss_unit')}: found {quote(cell)}; losses must be in "
+                    "nats/token, so convert them (bits per token times 0.6931) and write nats/token here"
+                )
 
     def run_ids(self) -> tuple[str, ...]:
         """The runs' names; ``row-7`` or ``record-6`` where the column is absent.

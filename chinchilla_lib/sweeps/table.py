@@ -125,9 +125,10 @@ class SweepTable:
         path : str or Path
             A comma-separated file in UTF-8 whose first row names the columns. ``n_params``,
             ``n_tokens`` and ``loss`` are needed; ``flops`` (default 6ND), ``flops_budget``,
-            ``flops_convention``, ``run_id``, ``seed``, ``n_params_non_embedding``, ``loss_se`` and
-            ``bits_per_byte`` are read where present, other columns are ignored. An optional column that
-            is empty in every row counts as absent.
+            ``flops_convention``, ``run_id``, ``seed``, ``n_params_non_embedding``, ``loss_se``,
+            ``bits_per_byte`` and ``loss_unit`` (``nats/token``, or the table is refused) are read
+            where present, other columns are ignored. An optional column that is empty in every row
+            counts as absent.
 
         Raises
         ------
@@ -161,6 +162,7 @@ class SweepTable:
 
     @classmethod
     def _from_cells(cls, cells: Cells) -> Self:
+        cells.check_loss_unit()
         columns = {name: values for name in NUMERIC if (values := cells.numbers(name)) is not None}
         convention = cells.flops_convention()
         if "flops" not in columns:

@@ -87,6 +87,23 @@ def test_no_bootstrap_no_intervals(runs: Path) -> None:
     assert report["diagnostics"]["bootstrap"] is None
 
 
+def test_replicates_are_runs_and_identical_rows_are_warned_about(tmp_path: Path) -> None:
+    columns = (*COLUMNS, "seed")
+    replicates = [[*row, 1] for row in rows()]
+    replicates += [[f"again-{row[0]}", *row[1:3], row[3] * 1.0001, row[4], 2] for row in rows()]
+    report = fitted(write(tmp_path / "runs.csv", replicates, columns), "--bootstrap", "0")
+    assert report["n_runs"] == report["diagnostics"]["n_runs_used"] == 42
+    assert report["diagnostics"]["messages"] == []
+    copies = [[*row, 1] for row in rows()] + [[f"copy-{k}", *row[1:], 1] for k, row in enumerate(rows()[:3])]
+    for method in ("isoflop", "valley", "parametric"):
+        path = write(tmp_path / "runs.csv", copies, columns)
+        report = fitted(path, "--bootstrap", "0", "--method", method)
+        assert (
+            f"{path}: rows 23, 24, 25, column 'loss': 3 of 24 rows repeat another's size, tokens, loss and "
+            "seed; if they are copies, drop them"
+        ) in report["diagnostics"]["messages"]
+
+
 def test_three_columns_are_enough(tmp_path: Path) -> None:
     """FLOPs are filled in as 6ND and budgets found by clustering them."""
     bare = write(tmp_path / "bare.csv", [row[1:4] for row in rows()], COLUMNS[1:4])
@@ -157,6 +174,21 @@ FILES: list[tuple[Callable[[Path], Path], list[str]]] = [
     (of_rows(lambda cells: cells, (*COLUMNS[:4], "loss")), ["row 1", "column 'loss'", "2 times"]),
     (of_rows(lambda cells: [*cells[:3], cells[3][:3], *cells[4:]]), ["row 5", "column 'loss'", "missing"]),
     (of_rows(lambda cells: [*cells[:3], [*cells[3], 1], *cells[4:]]), ["row 5", "column 6"]),
+    (
+        of_rows(lambda cells: cells, (*COLUMNS[:3], "loss_bits", COLUMNS[4])),
+        ["row 1", "column 'loss'", "'loss_bits' is in another unit", "nats per token"],
+    ),
+    (
+        of_rows(lambda cells: cells, (*COLUMNS[:3], "bits_per_byte", COLUMNS[4])),
+        ["row 1", "column 'loss'", "'bits_per_byte' is in another unit"],
+    ),
+    (
+        of_rows(
+            lambda cells: [[*row, "nats/token"] for row in cells[:5]] + [[*row, "bits"] for row in cells[5:]],
+            (*COLUMNS, "loss_unit"),
+        ),
+        ["row 7", "column 'loss_unit'", "'bits'", "must be in nats/token"],
+    ),
     (of_rows(lambda cells: [*cells, cells[0]]), ["rows 2, 23", "column 'run_id'", "stands twice"]),
     (of_rows(lambda cells: cells[:16]), ["rows 16, 17", "column 'n_params'", "2 runs of 2 sizes", "1e20"]),
     (of_rows(lambda cells: cells[:15]), ["row 16", "column 'n_params'", "1 run of 1 size"]),
@@ -194,6 +226,25 @@ def test_bad_input_is_one_line_and_status_2(
         ("--seed -1", "seed must be"),
         ("--seed x", "--seed"),
         ("--method median", "--method"),
+        ("--method all --bootstrap -1", "bootstrap draws must be from 0"),
+        ("--method envelope", "--method envelope: it reads training curves: give --curves CURVES.csv"),
+        ("--method envelope --curves absent.csv", "absent.csv: there is no such file"),
+        ("--method envelope --curves runs.csv", "the header lacks train_loss"),
+        (
+            "--method isoflop --curves runs.csv",
+            "--curves is read by --method envelope and all",
+        ),
+        ("--method envelope --decayed --curves runs.csv", "give one of the two"),
+        ("--method envelope --decayed --scheme residual", "has no residual scheme"),
+        ("--method isoflop --tied", "--tied is read by --method parametric and all"),
+        ("--method valley --floor 1.7", "--floor is read by --method parametric and all"),
+        ("--method parametric --floor 30", "floor must be 0 or above and below the smallest loss"),
+        ("--method parametric --floor -1", "--floor must be 0 or above"),
+        ("--method parametric --floor nan", "--floor must be 0 or above"),
+        ("--method parametric --delta -1", "--delta must be 0 or above"),
+        ("--method all --delta nan", "--delta must be 0 or above"),
+        ("--method parametric --delta much", "--delta"),
+        ("--scheme jackknife", "--scheme"),
         ("--json absent/out.json", "absent/out.json cannot be written: No such file or directory"),
         ("--json .", "cannot be written: Is a directory"),
         ("--json ''", "cannot be written: Is a directory"),
