@@ -33,7 +33,7 @@ MAX_EPOCHS: Final = 4
 
 _MAX_SPAN: Final = 4.0  # of the horizons of one trunk: its one batch size must suit them all
 _COOLDOWN: Final = 0.2
-_TRUNK_STEPS: Final = 2  # cooldowns equal cosine from about 2,000 steps on; below they are better
+_TRUNK_STEPS: Final = 2  # below some 2,000 steps cooldowns are clearly better than cosine, above nearly equal
 _FEWEST_STEPS: Final = 20
 _ABOUT: Final = 0.9
 
@@ -64,7 +64,7 @@ class Tier:
         Width of a head, see :func:`rope_shape`; widths that a stage chooses are multiples of the step.
     schedule : str
         One of ``chinchilla_lib.runs.SCHEDULES``. The cooldown of ``wsd`` is the last fifth, to zero, and
-        its shortest run has twice `min_steps`: from there on it equals cosine.
+        its shortest run has twice `min_steps`: in shorter ones it is clearly better than cosine.
     horizons : tuple of float
         Each run is also trained to these shares of its budget; with ``wsd`` they are cooldowns of one
         trunk, and span a factor of 4 at most.
