@@ -1,6 +1,7 @@
 """Sweeps simulated from a known law, so that estimators can be held against the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,20 @@ from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["simulate_curves", "simulate_isoflop_sweep", "simulate_run", "simulate_table"]
+__all__ = ["NOISE_MODELS", "simulate_curves", "simulate_isoflop_sweep", "simulate_run", "simulate_table"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _CURVE_POINTS = 50
+_FALL = 0.25  # of the heteroscedastic standard deviation, as a power of FLOPs
+
+NOISE_MODELS: Final[Mapping[str, str]] = {
+    "gaussian": "normal, the same for all runs",
+    "t3": "Student's t with 3 degrees of freedom, scaled to the same standard deviation",
+    "heteroscedastic": "normal, with a standard deviation that falls as FLOPs to the power -1/4 and is the "
+    "stated one at the geometric mean of the smallest and the largest run",
+}
+"""Noise of the logarithm of the loss, by name."""
 
 
 def simulate_table(
@@ -26,12 +36,13 @@ def simulate_table(
     *,
     flops_budget: npt.ArrayLike | None = None,
     noise: float = 0.0,
+    noise_model: str = "gaussian",
     seed: int = 0,
 ) -> SweepTable:
     """Simulate the losses of a design.
 
-    The loss of a run is ``law.loss(n_params, n_tokens) * exp(noise * z)`` with independent standard
-    normal z: `noise` is the relative standard deviation between seeds.
+    The loss of a run is ``law.loss(n_params, n_tokens) * exp(noise * z)`` with independent z of unit
+    variance: `noise` is the relative standard deviation between seeds.
 
     Parameters
     ----------
@@ -43,24 +54,27 @@ def simulate_table(
         Planned FLOPs, equal within a valley.
     noise : float
         Standard deviation of the logarithm of the loss, 0 or above; 0.002 is 0.2 %.
+    noise_model : str
+        One of `NOISE_MODELS`.
     seed : int
         Seed of the noise, 0 or above.
 
     Returns
     -------
     SweepTable
-        With 6ND as `flops`; its `source` begins with ``"simulated"``.
+        With 6ND as `flops`; its `source` begins with ``"simulated"`` and states noise, model and seed.
 
     Raises
     ------
     InputError
-        If a count is not positive, or `noise` or `seed` is out of range.
+        If a count is not positive, or `noise`, `noise_model` or `seed` is out of range.
     """
     sizes, tokens = np.broadcast_arrays(np.atleast_1d(n_params), np.atleast_1d(n_tokens))
     sizes, tokens = sizes.astype(np.float64), tokens.astype(np.float64)
     _check_noise(noise, seed)
-    scatter = np.random.default_rng(seed).standard_normal(sizes.shape)
+    scatter = _scatter(noise_model, 6 * sizes * tokens, np.random.default_rng(seed))
     loss = law.loss(sizes, tokens) * np.exp(noise * scatter)
+    model = "" if noise_model == "gaussian" else f" {noise_model}"
     return SweepTable(
         run_id=tuple(f"simulated-{number:04d}" for number in range(1, sizes.size + 1)),
         n_params=sizes,
@@ -69,7 +83,7 @@ def simulate_table(
         flops=6 * sizes * tokens,
         flops_convention="six_nd",
         flops_budget=None if flops_budget is None else np.asarray(flops_budget, dtype=np.float64),
-        source=f"simulated (noise {noise:g}, seed {seed})",
+        source=f"simulated (noise {noise:g}{model}, seed {seed})",
     )
 
 
@@ -80,6 +94,7 @@ def simulate_isoflop_sweep(
     n_sizes: int = 9,
     decades: float = 0.5,
     noise: float = 0.0,
+    noise_model: str = "gaussian",
     seed: int = 0,
 ) -> SweepTable:
     """Simulate the design of section 3.2: for each budget, sizes on both sides of the optimum.
@@ -94,7 +109,7 @@ def simulate_isoflop_sweep(
         Runs per budget, at least 2.
     decades : float
         Sizes are spaced evenly in log N over the true optimum times 10 to the power -decades .. +decades.
-    noise, seed
+    noise, noise_model, seed
         As `simulate_table`.
 
     Returns
@@ -126,6 +141,7 @@ def simulate_isoflop_sweep(
         (flops / (6 * sizes)).ravel(),
         flops_budget=np.broadcast_to(flops, sizes.shape).ravel(),
         noise=noise,
+        noise_model=noise_model,
         seed=seed,
     )
 
@@ -234,6 +250,19 @@ def simulate_run(config: RunConfig, law: ParametricLoss, *, noise: float = 0.0, 
         seconds=0.0,
         environment={"device": "simulated"},
     )
+
+
+def _scatter(model: str, flops: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Values of a noise model, of unit variance."""
+    if model not in NOISE_MODELS:
+        raise InputError(f"noise_model is {model!r}; give one of {', '.join(NOISE_MODELS)}")
+    if model == "t3":
+        return rng.standard_t(3, flops.shape) / np.sqrt(3)
+    normal = rng.standard_normal(flops.shape)
+    if model == "gaussian":
+        return normal
+    middle = np.sqrt(flops.min() * flops.max())
+    return np.asarray(normal * (flops / middle) ** -_FALL, dtype=np.float64)
 
 
 def _check_noise(noise: float, seed: int) -> None:

@@ -1,5 +1,7 @@
 """Simulated sweeps follow their law, their design and their seed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,9 +44,40 @@ def test_noise_has_the_stated_size_and_repeats() -> None:
     assert (noisy.loss != other.loss).all()
 
 
+def relative_noise(model: str, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    sizes = np.repeat(np.geomspace(1e7, 1e11, 5), 20_000)
+    table = simulate_table(PUBLISHED, sizes, 20 * sizes, noise=0.01, noise_model=model, seed=seed)
+    assert table.source == f"simulated (noise 0.01 {model}, seed {seed})"
+    return np.log(table.loss / PUBLISHED.loss(sizes, 20 * sizes)).reshape(5, -1), table.flops
+
+
+def test_t3_has_the_same_deviation_and_heavier_tails() -> None:
+    noise, _ = relative_noise("t3")
+    # Its deviation is known from quantiles alone: the fourth moment of t3 does not exist.
+    low, high = np.quantile(noise, [0.05, 0.95])
+    assert high == pytest.approx(0.01 * 2.35336 / np.sqrt(3), rel=0.02)
+    assert low == pytest.approx(-high, rel=0.03)
+    assert np.mean(np.abs(noise) > 0.04) == pytest.approx(0.00616, rel=0.15)  # normal: 0.00006
+
+
+def test_heteroscedastic_noise_falls_with_compute_by_the_stated_rule() -> None:
+    noise, flops = relative_noise("heteroscedastic")
+    # Eight decades of FLOPs: two orders of the deviation, and the stated one in the middle.
+    np.testing.assert_allclose(noise.std(axis=1), [0.1, 0.1**1.5, 0.01, 0.01 * 0.1**0.5, 0.001], rtol=0.02)
+    assert flops[-1] / flops[0] == pytest.approx(1e8)
+
+
+def test_gaussian_noise_is_the_default() -> None:
+    named = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19], noise=0.01, noise_model="gaussian", seed=5)
+    plain = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19], noise=0.01, seed=5)
+    np.testing.assert_array_equal(named.loss, plain.loss)
+    assert named.source == plain.source
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"noise_model": "cauchy"}, "noise_model is 'cauchy'; give one of gaussian, t3, heteroscedastic"),
         ({"noise": -0.1}, "noise must be"),
         ({"noise": float("nan")}, "noise must be"),
         ({"seed": -1}, "seed must be"),
@@ -52,7 +85,7 @@ def test_noise_has_the_stated_size_and_repeats() -> None:
         ({"decades": 0.0}, "decades must be"),
     ],
 )
-def test_refusals(options: dict[str, float], says: str) -> None:
+def test_refusals(options: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         simulate_isoflop_sweep(PUBLISHED, [1e18], **options)
 
