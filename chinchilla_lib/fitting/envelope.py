@@ -22,7 +22,7 @@ from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.candidates import Choice, Ranking, SizeCurves, rank_curves
 from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumPoint
-from chinchilla_lib.fitting.power_law import fit_power_law
+from chinchilla_lib.fitting.power_law import fit_power_law, fit_weighted_log_lines
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
@@ -155,6 +155,12 @@ def envelope_estimator(
     ----------
     curves, decayed, window
         As `fit_envelope`.
+
+    Notes
+    -----
+    Resampling shows a minimum's spread only roughly. Over 60 simulated sweeps of each of eight kinds, the
+    nominal 90 % interval of a covered 72 to 88 % where curves follow the law all along, and all where
+    undecayed curves lie above it, or with `decayed`.
     """
 
     def fit(table: SweepTable) -> FrontierFit:
@@ -218,7 +224,11 @@ class _Envelope:
         low, high = self.source.ranking.lowest[budgets], self.source.ranking.highest[budgets]
         counted = np.broadcast_to(start, y.shape)
         for _ in range(_MAX_ROUNDS):
-            line, scatter = _scatter(x, y, counted.astype(np.float64))
+            weights = counted.astype(np.float64)
+            intercept, slope = fit_weighted_log_lines(x, y, weights)
+            line = intercept[:, None] + slope[:, None] * x
+            n_counted = np.maximum(weights.sum(axis=1), 1.0)
+            scatter = np.sqrt((weights * (y - line) ** 2).sum(axis=1) / n_counted)
             again = known & (line >= low + scatter[:, None]) & (line <= high - scatter[:, None])
             if (again == counted).all():
                 break
@@ -241,7 +251,9 @@ class _Envelope:
         counted = counted[usable]
         log_loss = np.log(np.where(counted, choice.loss[usable], 1.0))
         (n0, n1), (d0, d1), loss = (
-            _lines(self.log_flops[budgets], np.where(counted, values, 0.0), counted.astype(np.float64))
+            fit_weighted_log_lines(
+                self.log_flops[budgets], np.where(counted, values, 0.0), counted.astype(np.float64)
+            )
             for values in (choice.log_n[usable], choice.log_d[usable], log_loss)
         )
         return FrontierDraws(n1, d1, n0, d0, loss_line=np.stack(loss, axis=1)), int((~usable).sum())
@@ -311,7 +323,10 @@ class _Envelope:
         return details
 
     def messages(self) -> tuple[str, ...]:
-        messages = []
+        messages = [
+            "intervals from resampled runs are rough for a minimum: in simulations those of nominally 90 % "
+            "covered a in 72 to 100 % of sweeps"
+        ]
         n_sizes = len(np.unique(self.whole.log_n[0, self.counted]))
         if n_sizes < _FEW_SIZES:
             messages.append(
@@ -331,21 +346,3 @@ class _Envelope:
                 f"{share:.0%} of the budgets count; at the others no smaller or no larger model has a run"
             )
         return tuple(messages)
-
-
-def _lines(log_x: FloatArray, log_y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Intercept and slope of each row of `log_y` in `log_x`, by weighted least squares."""
-    middle = log_x.mean()
-    x, total = log_x - middle, np.maximum(weights.sum(axis=1), 1.0)
-    mean_x, mean_y = weights @ x / total, (weights * log_y).sum(axis=1) / total
-    spread = weights @ x**2 - total * mean_x**2
-    slope = ((weights * log_y) @ x - total * mean_x * mean_y) / np.where(spread > 0, spread, 1.0)
-    return mean_y - slope * (mean_x + middle), slope
-
-
-def _scatter(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Lines through the rows of `y`, shape as `y`, and the rms of the weighted values about each."""
-    intercept, slope = _lines(x, y, weights)
-    line = intercept[:, None] + slope[:, None] * x
-    total = np.maximum(weights.sum(axis=1), 1.0)
-    return line, np.sqrt((weights * (y - line) ** 2).sum(axis=1) / total)

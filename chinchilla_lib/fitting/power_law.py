@@ -6,7 +6,7 @@ import numpy.typing as npt
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import PowerLaw
 
-__all__ = ["fit_log_lines", "fit_power_law"]
+__all__ = ["fit_log_lines", "fit_power_law", "fit_weighted_log_lines"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,3 +66,29 @@ def fit_log_lines(log_x: FloatArray, log_y: FloatArray) -> tuple[FloatArray, Flo
     centred = log_x - mean
     slope = log_y @ centred / (centred @ centred)
     return log_y.mean(axis=1) - slope * mean, slope
+
+
+def fit_weighted_log_lines(
+    log_x: FloatArray, log_y: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """As `fit_log_lines`, with weights of their own for the points of each row.
+
+    Parameters
+    ----------
+    log_x : array of float, shape (n_points,)
+    log_y, weights : array of float, shape (n_rows, n_points)
+        Finite, also where the weight is 0.
+
+    Returns
+    -------
+    intercept, slope : array of float, shape (n_rows,)
+        The slope is 0 where the weighted points lie at one x.
+    """
+    middle = log_x.mean()
+    x, total = log_x - middle, weights.sum(axis=1)
+    total = np.where(total > 0, total, 1.0)
+    mean_x, mean_y = weights @ x / total, (weights * log_y).sum(axis=1) / total
+    spread = weights @ x**2 - total * mean_x**2
+    product = (weights * log_y) @ x - total * mean_x * mean_y
+    slope = np.divide(product, spread, out=np.zeros_like(spread), where=spread > 0)
+    return mean_y - slope * (mean_x + middle), slope

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
+from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law, fit_weighted_log_lines
 from chinchilla_lib.laws import PowerLaw
 
 
@@ -25,6 +25,18 @@ def test_many_rows_are_polyfit_one_by_one() -> None:
     for row, line in enumerate(log_y):
         expected = np.polyfit(log_x, line, 1)
         np.testing.assert_allclose([slope[row], intercept[row]], expected, rtol=1e-9)
+
+
+def test_weighted_rows_are_polyfit_one_by_one() -> None:
+    rng = np.random.default_rng(2)
+    log_x, log_y = np.linspace(41.0, 48.0, 6), rng.normal(20, 1, (50, 6))
+    weights = rng.uniform(0.1, 2, (50, 6)) * (np.arange(6) != 2)
+    intercept, slope = fit_weighted_log_lines(log_x, log_y, weights)
+    for row, line in enumerate(log_y):
+        expected = np.polyfit(log_x, line, 1, w=np.sqrt(weights[row]))
+        np.testing.assert_allclose([slope[row], intercept[row]], expected, rtol=1e-9)
+    lone = np.zeros((1, 6))
+    assert fit_weighted_log_lines(log_x, log_y[:1], lone)[1][0] == 0
 
 
 @pytest.mark.parametrize(
