@@ -19,6 +19,7 @@ import yaml
 
 from book._tools import sweep
 from book._tools.project import BuildError, Project, digest, digest_code, duration, elapsed, files_under, say
+from chinchilla_lib.downloads import data_folder
 
 DEFAULT_SECONDS = 40.0
 ADDED_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
@@ -27,12 +28,19 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def inputs_of(project: Project, name: str) -> str:
-    """Hash of what an executed notebook depends on: itself, the library, the sweep, the packages."""
+    """Hash of what an executed notebook depends on: itself, library, sweep, published runs, packages."""
     files = files_under(project.package)
     code = digest_code(path for path in files if path.suffix == ".py")
     data = digest(path for path in files if path.suffix != ".py")
-    fixed = [notebook_path(project, name), project.root / "constraints.txt", *sweep.tables(project)]
+    fixed = [notebook_path(project, name), project.root / "constraints.txt"]
+    fixed += [*sweep.tables(project), *published_files()]
     return digest(fixed, code, data, digest_code([Path(__file__)]), sys.version)
+
+
+def published_files() -> list[Path]:
+    """Published runs that are on this machine: notebooks use them where they are."""
+    folder = data_folder("published")
+    return files_under(folder) if folder.is_dir() else []
 
 
 def notebook_path(project: Project, name: str) -> Path:
@@ -120,6 +128,7 @@ def kernel_environment(scratch: Path) -> dict[str, str]:
     (kernel / "kernel.json").write_text(json.dumps(specification))
     return {
         **os.environ,
+        "CHINCHILLA_DATA": str(data_folder().resolve()),
         "JUPYTER_PATH": str(scratch / "jupyter"),
         "IPYTHONDIR": str(empty_folder(str(scratch), "ipython")),
         "CHINCHILLA_WORK": WORKSPACE,

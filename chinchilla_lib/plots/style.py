@@ -5,13 +5,13 @@ protanopia or deuteranopia. Figures are sized so that text is still legible when
 shows them 360 pixels wide.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chinchilla_lib._format import format_count
+from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "axes_or_new",
     "label_axes",
     "label_counts",
+    "label_flops",
     "new_axes",
     "sequence_colors",
     "style",
@@ -153,11 +154,20 @@ def label_counts(axis: "Axis") -> None:
 
     Call it after drawing: the density of labels follows the limits.
     """
+    _label(axis, format_count)
+
+
+def label_flops(axis: "Axis") -> None:
+    """Label a logarithmic axis of FLOPs as 1e18, 5e21; otherwise as `label_counts`."""
+    _label(axis, format_flops)
+
+
+def _label(axis: "Axis", write: Callable[[float], str]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = sorted(axis.get_view_interval())
     decades = float(np.log10(high / low))
     subs = (1.0, 2.0, 5.0) if decades < 2 else (1.0, 3.0) if decades < 3 else (1.0,)
     axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     axis.set_minor_formatter(NullFormatter())

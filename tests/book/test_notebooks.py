@@ -108,6 +108,20 @@ def test_kernel_is_this_python_in_a_folder_with_the_workspace_only(tmp_path: Pat
     assert answer == [sys.executable, ["chinchilla-work"], ["sweeps"], 7]
 
 
+def test_published_runs_are_found_from_any_folder_and_their_coming_is_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHINCHILLA_DATA", "data")
+    found = notebooks.kernel_environment(tmp_path / "scratch")["CHINCHILLA_DATA"]
+    assert Path(found) == (tmp_path / "data").resolve()
+    assert notebooks.published_files() == []
+    file = tmp_path / "data" / "published" / "runs.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("loss\n")
+    assert [path.resolve() for path in notebooks.published_files()] == [file.resolve()]
+
+
 def test_failing_cell_is_shown_and_leaves_no_notebook_behind(tmp_path: Path) -> None:
     target = tmp_path / "done" / "example.ipynb"
     source = write(tmp_path, "n = 1", "total = 0", "# the third\ntotal / 0")

@@ -19,6 +19,7 @@ from chinchilla_lib.plots.style import (
     axes_or_new,
     label_axes,
     label_counts,
+    label_flops,
     new_axes,
     sequence_colors,
     style,
@@ -152,6 +153,15 @@ def test_counts_on_a_logarithmic_axis(low: float, high: float, some: list[str]) 
     shown = [tick.get_text() for tick in ax.get_xticklabels()]
     assert set(some) <= set(shown)
     assert len(shown) <= 12
+
+
+def test_flops_are_written_as_the_text_writes_them() -> None:
+    ax = new_axes()
+    ax.plot([8e10, 5e11], [0, 1])
+    ax.set_xscale("log")
+    label_flops(ax.xaxis)
+    ax.figure.canvas.draw()
+    assert {"1e11", "2e11", "5e11"} <= {tick.get_text() for tick in ax.get_xticklabels()}
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
