@@ -8,8 +8,7 @@ runs of a budget share, so this stays an isoFLOP method, and equal levels are a 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +27,12 @@ from chinchilla_lib.fitting.shared_exponents import (
     fit_shared_exponents,
     grid_starts,
 )
+from chinchilla_lib.fitting.valley_shape import ProfileFit, fit_tokens, log_minimum
 from chinchilla_lib.fitting.windows import check_minima, check_valleys, edge_reason, size_numbers
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.table import SweepTable, Valley
 
-__all__ = ["VALLEY", "ProfileFit", "fit_valley"]
+__all__ = ["VALLEY", "fit_valley"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,43 +45,6 @@ _REASONS: Final = (
     "an exponent outside 0.02 to 5",
     "a search that did not converge",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class ProfileFit(ValleyFit):
-    """A valley with the law's shape, along ``ln D = log_k - g ln N``."""
-
-    law: ParametricLoss
-    """The shape that all valleys share; its E is the mean of their levels and not used here."""
-    level: float
-    """e_b in nats per token."""
-    log_k: float
-    """ln D at N = 1, by least squares over the valley's runs; ln(C/6) under C = 6ND."""
-    g: float
-    """How steeply tokens fall with size; 1 under C = 6ND."""
-
-    @property
-    def curvature(self) -> float:
-        """Second derivative of the loss in ln N at the middle of the sampled sizes, nats per token."""
-        size, data = self._terms(np.array([math.exp(self.center)]))
-        return float((self.law.alpha**2 * size + (self.g * self.law.beta) ** 2 * data)[0])
-
-    def predict(self, n_params: FloatArray) -> FloatArray:
-        """Loss of the valley at model sizes, nats per token."""
-        size, data = self._terms(n_params)
-        return np.asarray(self.level + size + data, dtype=np.float64)
-
-    def _terms(self, n_params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        log_n = np.log(n_params)
-        law = self.law
-        return (
-            np.exp(math.log(law.A) - law.alpha * log_n),
-            np.exp(math.log(law.B) - law.beta * (self.log_k - self.g * log_n)),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return super().to_dict() | {"level": self.level}
 
 
 def fit_valley(table: SweepTable) -> FrontierFit:
@@ -236,29 +199,15 @@ def _surface(law: ParametricLoss, table: SweepTable, index: IntArray) -> FloatAr
     return law.loss(table.n_params[index], table.n_tokens[index]) - law.E
 
 
-def _tokens(table: SweepTable, index: IntArray) -> tuple[float, float]:
-    """ln k and g of ``ln D = ln k - g ln N`` over the runs of a valley."""
-    intercept, slope = fit_log_lines(np.log(table.n_params[index]), np.log(table.n_tokens[index])[None, :])
-    return float(intercept[0]), -float(slope[0])
-
-
-def _log_minimum(
-    log_a: FloatArray, log_b: FloatArray, alpha: FloatArray, beta: FloatArray, log_k: float, g: float
-) -> FloatArray:
-    """ln N where ``A N^-alpha + B D^-beta`` is lowest along ``ln D = log_k - g ln N``, g above 0."""
-    ratio = np.log(alpha) + log_a - np.log(beta) - math.log(g) - log_b
-    return np.asarray((ratio + beta * log_k) / (alpha + g * beta), dtype=np.float64)
-
-
 def _fit_one(table: SweepTable, valley: Valley, law: ParametricLoss, level: float) -> ProfileFit:
     log_n, loss = np.log(table.n_params[valley.index]), table.loss[valley.index]
-    log_k, g = _tokens(table, valley.index)
+    log_k, g = fit_tokens(table, valley.index)
     optimum = None
     if g <= 0:
         reason: str | None = "its larger models saw no fewer tokens, so it has no minimum in size"
     else:
         log_a, log_b, alpha, beta = np.array([[math.log(law.A)], [math.log(law.B)], [law.alpha], [law.beta]])
-        log_n_opt = float(_log_minimum(log_a, log_b, alpha, beta, log_k, g)[0])
+        log_n_opt = float(log_minimum(log_a, log_b, alpha, beta, log_k, g)[0])
         reason = edge_reason(log_n, loss, log_n_opt)
         if reason is None:
             n_params, n_tokens = math.exp(log_n_opt), math.exp(log_k - g * log_n_opt)
@@ -349,7 +298,7 @@ def _draws(fit: FrontierFit, data: ProfileData) -> tuple[FrontierDraws, list[str
     usable = fault == len(_REASONS)
     kept = SharedExponents(*(values[usable] for values in vars(shapes).values()))
     used = [v for v in fit.diagnostics.valleys if v.reason is None and isinstance(v, ProfileFit)]
-    minima = [_log_minimum(kept.log_a, kept.log_b, kept.alpha, kept.beta, v.log_k, v.g) for v in used]
+    minima = [log_minimum(kept.log_a, kept.log_b, kept.alpha, kept.beta, v.log_k, v.g) for v in used]
     tokens = [v.log_k - v.g * minimum for v, minimum in zip(used, minima, strict=True)]
     log_flops = np.log([v.flops for v in used])
     log_n_coefficient, a = fit_log_lines(log_flops, np.stack(minima, axis=1))

@@ -13,7 +13,8 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import bootstrap_fit
 from chinchilla_lib.fitting.isoflop import fit_isoflop_profiles
 from chinchilla_lib.fitting.result import FrontierFit
-from chinchilla_lib.fitting.valley import VALLEY, ProfileFit, fit_valley
+from chinchilla_lib.fitting.valley import VALLEY, fit_valley
+from chinchilla_lib.fitting.valley_shape import ProfileFit
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
