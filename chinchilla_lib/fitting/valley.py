@@ -40,6 +40,8 @@ IntArray = npt.NDArray[np.int64]
 _AGREE: Final = 1e-9  # starts whose objectives differ by less than this share agree
 _EXACT: Final = 1e-8  # as in shared_exponents: residuals below this share of the loss count as none
 _N_SHAPE: Final = 4  # A, B, alpha, beta
+_WIDEST: Final = 18.0
+_LOSSES: Final = (1e-6, 1e6)
 _REASONS: Final = (
     "a term that has vanished",
     "an exponent outside 0.02 to 5",
@@ -75,7 +77,8 @@ def fit_valley(table: SweepTable) -> FrontierFit:
     Raises
     ------
     InputError
-        If budgets cannot be told apart, a valley has fewer than three sizes, runs are too few, fewer than
+        If budgets cannot be told apart, a valley has fewer than three sizes, counts or losses are out of
+        all range, runs are too few, fewer than
         two valleys have a minimum inside, or the best fit has no minimum in size because A or B is 0.
 
     Examples
@@ -88,6 +91,7 @@ def fit_valley(table: SweepTable) -> FrontierFit:
     '0.45161 1.00000'
     """
     valleys = check_valleys(table)
+    _check_ranges(table)
     if len(table) < len(valleys) + _N_SHAPE + 1:
         raise InputError(
             f"{table.where(range(len(table)), 'loss')}: {len(table)} runs at {len(valleys)} budgets, but "
@@ -145,6 +149,26 @@ def fit_valley(table: SweepTable) -> FrontierFit:
             messages=(*_messages(fits, below), *repeated_rows(table)),
         ),
     )
+
+
+def _check_ranges(table: SweepTable) -> None:
+    """Refuse what powers of up to 8 would carry out of the range of a double."""
+    for name in ("n_params", "n_tokens"):
+        log = np.log(getattr(table, name))
+        far = np.abs(log - log.mean())
+        if far.max() > _WIDEST:
+            position = int(np.argmax(far))
+            raise InputError(
+                f"{table.where([position], name)}: found {getattr(table, name)[position]:.3g}, more than a "
+                f"factor {math.exp(_WIDEST):.0g} from the column's geometric mean; look for a mixed-up column"
+            )
+    odd = ~((table.loss >= _LOSSES[0]) & (table.loss <= _LOSSES[1]))
+    if odd.any():
+        position = int(np.argmax(odd))
+        raise InputError(
+            f"{table.where([position], 'loss')}: found {table.loss[position]:.3g}, but losses are in nats "
+            f"per token, {_LOSSES[0]:g} to {_LOSSES[1]:g} here; look for a mixed-up column"
+        )
 
 
 def _profile_data(table: SweepTable, valleys: Sequence[Valley]) -> ProfileData:

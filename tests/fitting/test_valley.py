@@ -261,6 +261,14 @@ RISING = [3.0, 3.2, 3.4, 3.6, 3.8]
         ([*valley_of(SIZES[:3], BOWL[:3], 1e15), *valley_of(SIZES[:3], BOWL[:3], 4e15)], "need 7 or more"),
         ([*valley_of(SIZES, RISING, 1e15), *valley_of(SIZES, RISING, 4e15)], "A = 0 fits best"),
         ([*valley_of(SIZES, RISING[::-1], 1e15), *valley_of(SIZES, RISING[::-1], 4e15)], "B = 0 fits best"),
+        (
+            [*valley_of([*SIZES, 1e30], [*BOWL, 4.0], 1e40), *valley_of(SIZES, BOWL, 4e40)],
+            "more than a factor",
+        ),
+        (
+            [*valley_of(SIZES, BOWL, 1e15), *valley_of(SIZES, [1e7, *BOWL[1:]], 4e15)],
+            "record 6, column 'loss'",
+        ),
         ([*valley_of([70.0, 1e6, 2e6], BOWL[:3], 1e15)], "record 1, column 'n_params': found 70"),
     ],
 )
@@ -274,3 +282,28 @@ def test_refusals(rows: list[dict[str, float]], says: str) -> None:
 def test_many_runs_are_fitted(n_runs: int) -> None:
     table = simulate_isoflop_sweep(PUBLISHED, BUDGETS[:5], n_sizes=n_runs // 5, noise=0.01, seed=1)
     assert fit_valley(table).a == pytest.approx(PUBLISHED.a, abs=0.02)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(1e3, 1e12) | st.floats(1e3, 1e100),
+            st.floats(1e3, 1e12) | st.floats(1e3, 1e100),
+            st.floats(1e-6, 1e6) | st.floats(1e-100, 1e100),
+            st.sampled_from([1.0, 2.0]),
+        ),
+        min_size=7,
+        max_size=16,
+    )
+)
+def test_extreme_tables_are_fitted_or_refused_without_a_warning(runs: list[tuple[float, ...]]) -> None:
+    names = ("n_params", "n_tokens", "loss", "flops_budget")
+    rows = [dict(zip(names, run, strict=True)) | {"flops": 1.0} for run in runs]
+    try:
+        fit = fit_valley(SweepTable.from_records(rows))
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert np.isfinite(fit.residuals).all()
+        assert math.isfinite(fit.a) and math.isfinite(fit.b)
