@@ -222,7 +222,7 @@ def test_residuals_are_loss_minus_parabola() -> None:
     ("second", "says"),
     [
         (valley_of(SIZES[:2], BOWL[:2], 4e15), r"records 6, 7, column 'n_params': .*4e15.*2 runs of 2 sizes"),
-        (valley_of([500.0, *SIZES], [4.0, *BOWL], 4e15), r"record 6, column 'n_params': found 500, .*1000"),
+        (valley_of([500.0, *SIZES], [4.0, *BOWL], 4e15), r"record 6, column 'n_params': found 500, .*1,000"),
         (valley_of([*SIZES, 1e12], [*BOWL, 4.0], 4e15), r"record 11, column 'n_tokens': found 666\.667"),
         (valley_of(SIZES[:1], BOWL[:1], 4e15), r"record 6, column 'n_params': .*1 run of 1 size;"),
         (valley_of([1e6] * 5, BOWL, 4e15), r"5 runs of 1 size;"),
