@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,10 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint
-from chinchilla_lib.fitting.least_absolute import SMOOTH
-from chinchilla_lib.fitting.objective import EXACT, Runs, huber, log_residuals
-from chinchilla_lib.fitting.projection import projection_starts
+from chinchilla_lib.fitting.objective import Runs, huber, log_residuals
+from chinchilla_lib.fitting.refit import refit_rows
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
-from chinchilla_lib.fitting.search import Optimum, Space, approach, find_optimum, finish, same_basin
+from chinchilla_lib.fitting.search import Optimum, Space, find_optimum
 from chinchilla_lib.laws import ParametricLoss, PowerLaw
 from chinchilla_lib.sweeps.table import SweepTable
 
@@ -29,8 +29,8 @@ _EXPONENTS: Final = (0.02, 5.0)
 _VANISHED: Final = 1e-6  # of the loss
 _LOG_RANGE: Final = 700.0
 _OTHER_FLOPS: Final = 1e-3
-_CHECKED: Final = 1e-12
 _UNCHECKED: Final = "no optimum whose check passes"
+_TOO_FEW: Final = "no more distinct runs than free parameters"
 _NOT_POSITIVE: Final = "a resampled loss that is not positive"
 _REFIT_ROWS: Final = 4096
 
@@ -280,58 +280,42 @@ def _fit_messages(
 
 
 def _refit(fit: FrontierFit, counts: Sequence[IntArray]) -> tuple[FrontierDraws, list[str]]:
-    runs = Runs.from_table(fit.table, _order(fit.table))
-    return _refit_rows(fit, runs, counts[0], None)
+    """Refit resamples of the runs."""
+    runs, drawn = Runs.from_table(fit.table, _order(fit.table)), counts[0]
+    enough = (drawn > 0).sum(axis=1) > parametric_options(fit)[1].n_free
+    batches = [
+        replace(runs, weights=part.astype(np.float64)) for part in _batches(drawn[enough]) if len(part)
+    ]
+    draws, reasons = _refit_batches(fit, batches)
+    return draws, reasons + [_TOO_FEW] * int((~enough).sum())
 
 
 def _refit_losses(fit: FrontierFit, losses: Sequence[FloatArray]) -> tuple[FrontierDraws, list[str]]:
-    runs = Runs.from_table(fit.table, _order(fit.table))
-    return _refit_rows(fit, runs, None, losses[0])
+    """Refit other losses of the same runs."""
+    runs, drawn = Runs.from_table(fit.table, _order(fit.table)), losses[0]
+    positive = (drawn > 0).all(axis=1)
+    batches = [replace(runs, log_loss=np.log(part)) for part in _batches(drawn[positive]) if len(part)]
+    draws, reasons = _refit_batches(fit, batches)
+    return draws, reasons + [_NOT_POSITIVE] * int((~positive).sum())
 
 
-def _refit_rows(
-    fit: FrontierFit, runs: Runs, counts: IntArray | None, losses: FloatArray | None
-) -> tuple[FrontierDraws, list[str]]:
-    """Refit resamples: weights for the runs as they are, or other losses of the same runs."""
+def _batches(rows: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    return [rows[first : first + _REFIT_ROWS] for first in range(0, len(rows), _REFIT_ROWS)]
+
+
+def _refit_batches(fit: FrontierFit, batches: Sequence[Runs]) -> tuple[FrontierDraws, list[str]]:
     delta, space = parametric_options(fit)
-    delta = max(delta, SMOOTH)
     assert fit.law is not None
     law = fit.law
-    row = np.array([[law.E, math.log(law.A), math.log(law.B), law.alpha, law.beta]])
-    warm = space.to_free(runs.from_law(row))
-    laws, reasons = [], []
-    rows = counts if counts is not None else losses
-    assert rows is not None
-    for start in range(0, len(rows), _REFIT_ROWS):
-        part = rows[start : start + _REFIT_ROWS]
-        if counts is None:
-            positive = (part > 0).all(axis=1)
-            reasons += [_NOT_POSITIVE] * int((~positive).sum())
-            part = part[positive]
-            if not len(part):
-                continue
-            resampled = Runs(runs.x, runs.y, np.log(part), runs.center)
-        else:
-            resampled = Runs(runs.x, runs.y, runs.log_loss, runs.center, part.astype(np.float64))
-        own = projection_starts(resampled, 1, tied=space.tied, floor=space.floor)[:, 0]
-        near = approach(resampled, space.to_free(own), delta, space)
-        end = finish(resampled, near, delta, space)
-        point, value, predicted = end.point, end.value, end.predicted
-        start_again = np.repeat(warm, len(part), axis=0)
-        apart = np.flatnonzero(~same_basin(resampled, start_again, near, delta, space))
-        if apart.size:
-            others = resampled.take(apart)
-            other = finish(others, approach(others, start_again[apart], delta, space), delta, space)
-            lower = other.value < value[apart]
-            won = apart[lower]
-            point[won], value[won] = other.point[lower], other.value[lower]
-            predicted[won] = other.predicted[lower]
-        checked = predicted <= _CHECKED * (value + len(runs.x) * float(huber(np.array([EXACT]), delta)[0]))
-        reasons += [_UNCHECKED] * int((~checked).sum())
-        laws.append(resampled.to_law(space.to_params(point[checked])))
-    law_rows = np.concatenate(laws) if laws else np.empty((0, 5))
+    warm = np.array([[law.E, math.log(law.A), math.log(law.B), law.alpha, law.beta]])
+    laws, n_unchecked = [np.empty((0, 5))], 0
+    for resampled in batches:
+        params, checked = refit_rows(resampled, resampled.from_law(warm), delta, space)
+        laws.append(_clip(resampled.to_law(params[checked])))
+        n_unchecked += int((~checked).sum())
+    law_rows = np.concatenate(laws)
     a, b, log_n, log_d = _frontier_logs(law_rows)
-    return FrontierDraws(a, b, log_n, log_d, law=law_rows), reasons
+    return FrontierDraws(a, b, log_n, log_d, law=law_rows), [_UNCHECKED] * n_unchecked
 
 
 PARAMETRIC: Final = parametric_estimator()

@@ -147,7 +147,9 @@ def _huber_floor(delta: float) -> float:
     return float(huber(np.array([EXACT]), delta)[0])
 
 
-def approach(runs: Runs, start: FloatArray, delta: float, space: Space) -> FloatArray:
+def approach(
+    runs: Runs, start: FloatArray, delta: float, space: Space, *, careful: bool = False
+) -> FloatArray:
     """Follow each start to near an optimum of a smoother objective, in stages of a falling delta.
 
     Parameters
@@ -158,6 +160,8 @@ def approach(runs: Runs, start: FloatArray, delta: float, space: Space) -> Float
     delta : float
         Above 0; where the stages lead to.
     space : Space
+    careful : bool
+        Take each stage to its end and extrapolate to the next.
 
     Returns
     -------
@@ -165,7 +169,7 @@ def approach(runs: Runs, start: FloatArray, delta: float, space: Space) -> Float
     """
     stages = _stages(delta)
     for stage, following in zip(stages, [*stages[1:], delta], strict=True):
-        if following >= _KINKED:
+        if following >= _KINKED and not careful:
             start = _minimise(runs, start, stage, space, n_steps=_FAR_STEPS, tolerance=_ROUGH).point
         else:
             start = _minimise(runs, start, stage, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY).point
@@ -189,9 +193,11 @@ def _extrapolate(runs: Runs, point: FloatArray, delta: float, following: float, 
     return moved
 
 
-def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum:
-    """Follow each start to its optimum; parameters as for `approach`."""
-    return _minimise(runs, start, delta, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY)
+def finish(
+    runs: Runs, start: FloatArray, delta: float, space: Space, *, n_steps: int = _NEAR_STEPS
+) -> Minimum:
+    """Follow each start to its optimum, in so many steps at most; parameters as for `approach`."""
+    return _minimise(runs, start, delta, space, n_steps=n_steps, tolerance=_EXACTLY)
 
 
 def same_basin(runs: Runs, start: FloatArray, end: FloatArray, delta: float, space: Space) -> BoolArray:

@@ -1,0 +1,76 @@
+"""Refits of many resamples for Approach 3.
+
+Each is followed from a projection start of its own, and from the fit to all runs where that may lead to
+another optimum. What ends without a check is followed again, more carefully, from four starts.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chinchilla_lib.fitting.least_absolute import SMOOTH
+from chinchilla_lib.fitting.newton import Minimum
+from chinchilla_lib.fitting.objective import EXACT, Runs, huber
+from chinchilla_lib.fitting.projection import projection_starts
+from chinchilla_lib.fitting.search import Space, approach, finish, same_basin
+
+__all__ = ["refit_rows"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+
+_CHECKED: Final = 1e-12
+_SAME: Final = 1e-9
+_STEPS: Final = 300
+_STARTS: Final = 4
+
+
+def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tuple[FloatArray, BoolArray]:
+    """Find the optimum of each row of losses or weights.
+
+    Parameters
+    ----------
+    runs : Runs
+        With one row of losses, or of whole weights, for each resample.
+    warm : array of float, shape (1, 5)
+        Parameters of the fit to all runs.
+    delta : float
+        A smaller one than 1e-6 is taken for 1e-6, which no interval can tell.
+    space : Space
+
+    Returns
+    -------
+    params : array of float, shape (n_rows, 5)
+    checked : array of bool, shape (n_rows,)
+        Whether the model promises less than 1e-12 of the value at another step.
+    """
+    delta = max(delta, SMOOTH)
+    own = projection_starts(runs, 1, tied=space.tied, floor=space.floor)[:, 0]
+    near = approach(runs, space.to_free(own), delta, space)
+    end = finish(runs, near, delta, space, n_steps=_STEPS)
+    start = np.repeat(space.to_free(warm), len(near), axis=0)
+    apart = np.flatnonzero(~same_basin(runs, start, near, delta, space))
+    if apart.size:
+        others = runs.take(apart)
+        other = finish(others, approach(others, start[apart], delta, space), delta, space, n_steps=_STEPS)
+        _improve(end, apart, other)
+    nothing = len(runs.x) * float(huber(np.array([EXACT]), delta)[0])
+    left = np.flatnonzero(~(end.predicted <= _CHECKED * (end.value + nothing)))
+    if left.size:
+        starts = projection_starts(runs.take(left), _STARTS, tied=space.tied, floor=space.floor)
+        for number in range(_STARTS):
+            others = runs.take(left)
+            careful = approach(others, space.to_free(starts[:, number]), delta, space, careful=True)
+            _improve(end, left, finish(others, careful, delta, space, n_steps=_STEPS))
+    return space.to_params(end.point), end.predicted <= _CHECKED * (end.value + nothing)
+
+
+def _improve(end: Minimum, rows: IntArray, other: Minimum) -> None:
+    """Put another end of some rows where it is lower, or as low and better checked."""
+    lower = other.value < end.value[rows]
+    lower |= (other.value <= end.value[rows] * (1 + _SAME)) & (other.predicted < end.predicted[rows])
+    won = rows[lower]
+    end.point[won], end.value[won] = other.point[lower], other.value[lower]
+    end.predicted[won] = other.predicted[lower]
