@@ -61,7 +61,16 @@ class RayTasks:
         except ImportError as error:
             raise MissingExtraError("ray", "ray") from error
         if not ray.is_initialized():
-            ray.init(include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False)
+            # A node gives up when its agents are slow to start, as they are on a busy machine.
+            os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
+            try:
+                ray.init(include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False)
+            except Exception as error:  # Ray raises a plain Exception when a node does not start
+                reason = " ".join(str(error).split())
+                raise InputError(
+                    f"Ray did not start: {reason} Try again when the machine is less busy, name a running "
+                    "cluster in RAY_ADDRESS, or use the executor 'processes'"
+                ) from error
         return ray
 
     @property

@@ -91,3 +91,15 @@ def test_small_models_share_a_gpu_and_large_ones_do_not() -> None:
 def test_parts_of_gpus_that_ray_cannot_place_are_refused(gpus: float) -> None:
     with pytest.raises(InputError, match=f"gpus_per_job is {gpus}"):
         RayTasks(gpus_per_job=gpus)
+
+
+def test_a_cluster_that_does_not_start_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+
+    def init(**options: object) -> None:
+        raise Exception("The node timed out\nduring startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setenv("RAY_agent_register_timeout_ms", "1")
+    with pytest.raises(InputError, match=r"^Ray did not start: The node timed out during startup\. Try"):
+        _ = RayTasks().n_workers
