@@ -71,6 +71,7 @@ class _Frontier:
     n_opt: PowerLaw
     d_opt: PowerLaw
     law: ParametricLoss | None = None
+    law_intervals: Mapping[str, Any] | None = None
     published: PublishedLaw | None = None
     verdict: str | None = None
     verdict_reason: str | None = None
@@ -134,10 +135,16 @@ def _published(published: PublishedLaw) -> _Frontier:
         n_opt=published.law.n_opt_law,
         d_opt=published.law.d_opt_law,
         law=published.law,
+        law_intervals=_law_intervals(published.level, published.intervals),
         published=published,
         bands=bands,
         level=level,
     )
+
+
+def _law_intervals(level: float | None, intervals: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    ends = {key: list(intervals[key]) for key in _FIELDS if intervals and key in intervals}
+    return {"level": level, **ends} if ends else None
 
 
 def _fitted(name: str) -> _Frontier:
@@ -165,11 +172,12 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         raise InputError(f"its {headline} fit failed: {content['fits'][headline]['error']}")
     if content.get("law") is not None:
         law = ParametricLoss(**{key: float(content["law"][key]) for key in _FIELDS})
+    coefficients, exponents = content.get("coefficients"), content.get("exponents")
+    if law is not None and (coefficients is None or exponents is None):
         n_opt, d_opt = law.n_opt_law, law.d_opt_law
     else:
-        coefficients, exponents = content["coefficients"], content["exponents"]
-        n_opt = PowerLaw(float(coefficients["n_opt"]), float(exponents["a"]))
-        d_opt = PowerLaw(float(coefficients["d_opt"]), float(exponents["b"]))
+        n_opt = PowerLaw(float(content["coefficients"]["n_opt"]), float(content["exponents"]["a"]))
+        d_opt = PowerLaw(float(content["coefficients"]["d_opt"]), float(content["exponents"]["b"]))
     grid = content.get("frontier") or []
     losses = [
         (float(point["flops"]), float(point["loss"])) for point in grid if point.get("loss") is not None
@@ -184,13 +192,15 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         if ends:
             low, high = ([(flops, end[side]) for flops, *end in ends] for side in (0, 1))
             bands[quantity] = (_Curve.through(quantity, low), _Curve.through(quantity, high))
-    level = (content.get("intervals") or {}).get("level")
+    intervals = content.get("intervals") or {}
+    level = intervals.get("level")
     return _Frontier(
         name=name,
         about=f"method {content.get('headline', content['method'])}, fitted to {content['source']}",
         n_opt=n_opt,
         d_opt=d_opt,
         law=law,
+        law_intervals=_law_intervals(level, intervals),
         verdict=content.get("verdict"),
         verdict_reason=content.get("verdict_reason"),
         loss=_Curve.through("loss", losses) if losses else None,
@@ -206,21 +216,17 @@ def _report(frontier: _Frontier, flops: float) -> dict[str, Any]:
             f"--flops {format_flops(flops)}: by {frontier.name} the optimum has {n_params:.3g} parameters "
             f"and {n_tokens:.3g} tokens; give a budget at which both are above 1"
         )
-    law, published = frontier.law, frontier.published
+    law = frontier.law
     loss = frontier.loss.at(flops) if frontier.loss is not None else None
     if law is not None:
         loss = law.loss(n_params, n_tokens)
     bands = {name: [curve.at(flops) for curve in curves] for name, curves in frontier.bands.items()}
     bands = {name: ends for name, ends in bands.items() if None not in ends}
-    law_intervals = None
-    if published is not None and published.intervals:
-        ends = {key: list(interval) for key, interval in published.intervals.items()}
-        law_intervals = {"level": published.level, **ends}
     return {
         "flops": flops,
         "law": frontier.name,
         "law_parameters": None if law is None else {key: getattr(law, key) for key in _FIELDS},
-        "law_intervals": law_intervals,
+        "law_intervals": frontier.law_intervals,
         "verdict": frontier.verdict,
         "verdict_reason": frontier.verdict_reason,
         "n_params": n_params,

@@ -114,11 +114,22 @@ def test_beyond_the_grid_there_are_neither_intervals_nor_loss(
 
 def test_a_fit_with_a_law_knows_its_loss_everywhere(tmp_path: Path) -> None:
     law = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
-    ours = allocated(tmp_path, "--flops", "5.76e23", "--law", fit_file(tmp_path, law=law, verdict="a text"))
+    intervals = {"level": 0.9, "a": [0.4, 0.5], "E": [1.6, 1.8]}
+    alone = {"coefficients": None, "exponents": None, "intervals": intervals}
+    file = fit_file(tmp_path, law=law, verdict="a text", **alone)
+    ours = allocated(tmp_path, "--flops", "5.76e23", "--law", file)
     printed = allocated(tmp_path, "--flops", "5.76e23")
     for name in ("n_params", "n_tokens", "loss", "law_parameters"):
         assert ours[name] == printed[name]
+    assert ours["law_intervals"] == {"level": 0.9, "E": [1.6, 1.8]}
     assert ours["verdict"] == "a text" and ours["verdict_reason"] == "the interval is wide"
+
+
+def test_a_fits_own_frontier_counts_where_its_law_has_another(tmp_path: Path) -> None:
+    law = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}  # eq. 4 is for 6ND only
+    with_law = fit_file(tmp_path, law=law)
+    ours = allocated(tmp_path, "--flops", "1e20", "--law", with_law)
+    assert ours["n_params"] == allocated(tmp_path, "--flops", "1e20", "--law", fit_file(tmp_path))["n_params"]
 
 
 @pytest.mark.parametrize(
