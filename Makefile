@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train
+.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit certify
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -33,6 +33,12 @@ bench-train: setup  ## measure training speed against this machine's peak and pl
 	  .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --constraints constraints.txt \
 	    --requirements pyproject.toml --extra bench; }
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks.train $(ARGS)
+
+bench-fit: setup  ## measure what fits of the laws cost beside other ways to them (ARGS="--help")
+	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.fit $(ARGS)
+
+certify: setup  ## hold the fast search of Approach 3 against a full one on 300 data sets, and record it
+	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.certify $(ARGS)
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .

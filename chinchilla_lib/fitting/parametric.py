@@ -123,8 +123,7 @@ def fit_parametric(
 def parametric_estimator(delta: float = 1e-3, tied: bool = False, floor: float | None = None) -> Estimator:
     """Approach 3 with options, for `bootstrap_fit`; the options are those of `fit_parametric`.
 
-    All runs are resampled together. Each resample is refitted from the fit itself and from a projection
-    start of its own, and the lower of the two ends is the draw.
+    All runs are resampled together; see `refit` for how resamples are refitted.
     """
 
     def fit(table: SweepTable) -> FrontierFit:

@@ -1,7 +1,8 @@
 """Refits of many resamples for Approach 3.
 
-Each is followed from a projection start of its own, and from the fit to all runs where that may lead to
-another optimum. What ends without a check is followed again, more carefully, from four starts.
+Each is followed from the fit to all runs, and every eighth also from a projection start of its own; if one
+of these ends lower, the others have theirs followed, too. What ends without a check is followed again, more
+carefully, from four starts.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ from chinchilla_lib.fitting.least_absolute import SMOOTH
 from chinchilla_lib.fitting.newton import Minimum
 from chinchilla_lib.fitting.objective import EXACT, Runs, huber
 from chinchilla_lib.fitting.projection import projection_starts
-from chinchilla_lib.fitting.search import Space, approach, finish, same_basin
+from chinchilla_lib.fitting.search import Space, approach, finish
 
 __all__ = ["refit_rows"]
 
@@ -23,7 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _CHECKED: Final = 1e-12
 _SAME: Final = 1e-9
-_STEPS: Final = 300
+_EVERY: Final = 8
 _STARTS: Final = 4
 
 
@@ -47,15 +48,11 @@ def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tupl
         Whether the model promises less than 1e-12 of the value at another step.
     """
     delta = max(delta, SMOOTH)
-    own = projection_starts(runs, 1, tied=space.tied, floor=space.floor)[:, 0]
-    near = approach(runs, space.to_free(own), delta, space)
-    end = finish(runs, near, delta, space, n_steps=_STEPS)
-    start = np.repeat(space.to_free(warm), len(near), axis=0)
-    apart = np.flatnonzero(~same_basin(runs, start, near, delta, space))
-    if apart.size:
-        others = runs.take(apart)
-        other = finish(others, approach(others, start[apart], delta, space), delta, space, n_steps=_STEPS)
-        _improve(end, apart, other)
+    n_rows = len(runs.log_loss) if runs.weights is None else len(runs.weights)
+    end = finish(runs, np.repeat(space.to_free(warm), n_rows, axis=0), delta, space)
+    rows = np.arange(n_rows)
+    if _second_start(runs, end, rows[::_EVERY], delta, space):
+        _second_start(runs, end, np.delete(rows, np.s_[::_EVERY]), delta, space)
     nothing = len(runs.x) * float(huber(np.array([EXACT]), delta)[0])
     left = np.flatnonzero(~(end.predicted <= _CHECKED * (end.value + nothing)))
     if left.size:
@@ -63,8 +60,17 @@ def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tupl
         for number in range(_STARTS):
             others = runs.take(left)
             careful = approach(others, space.to_free(starts[:, number]), delta, space, careful=True)
-            _improve(end, left, finish(others, careful, delta, space, n_steps=_STEPS))
+            _improve(end, left, finish(others, careful, delta, space))
     return space.to_params(end.point), end.predicted <= _CHECKED * (end.value + nothing)
+
+
+def _second_start(runs: Runs, end: Minimum, rows: IntArray, delta: float, space: Space) -> bool:
+    """Follow a projection start of each of some rows, too; whether any ended lower."""
+    others, before = runs.take(rows), end.value[rows]
+    own = projection_starts(others, 1, tied=space.tied, floor=space.floor)[:, 0]
+    near = approach(others, space.to_free(own), delta, space)
+    _improve(end, rows, finish(others, near, delta, space))
+    return bool((end.value[rows] < before * (1 - _SAME)).any())
 
 
 def _improve(end: Minimum, rows: IntArray, other: Minimum) -> None:

@@ -16,11 +16,10 @@ from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise, solve_pos
 from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber, log_residuals
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
-__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish", "same_basin"]
+__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 SMALLEST_EXPONENT: Final = 1e-3
 _LARGEST_EXPONENT: Final = 20.0
@@ -35,7 +34,6 @@ _LEAST_SMOOTH: Final = 1e-9
 _AGREEMENT: Final = 1e-9
 _ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
-_LIKE_MODEL: Final = 0.3
 _MOST_ROWS: Final = 512
 _CELLS: Final = 24_000  # rows times runs evaluated together, so that they stay in the cache
 
@@ -193,28 +191,9 @@ def _extrapolate(runs: Runs, point: FloatArray, delta: float, following: float, 
     return moved
 
 
-def finish(
-    runs: Runs, start: FloatArray, delta: float, space: Space, *, n_steps: int = _NEAR_STEPS
-) -> Minimum:
-    """Follow each start to its optimum, in so many steps at most; parameters as for `approach`."""
-    return _minimise(runs, start, delta, space, n_steps=n_steps, tolerance=_EXACTLY)
-
-
-def same_basin(runs: Runs, start: FloatArray, end: FloatArray, delta: float, space: Space) -> BoolArray:
-    """Whether `approach` would lead a start to a given end of it, shape (n_rows,).
-
-    It is taken to be so where the last stage's objective at `start` is, within 30 %, what its quadratic model
-    around `end` says.
-    """
-    evaluate, at_once = _objective(runs, _stages(delta)[-1], space), _at_once(runs)
-    same = np.empty(len(start), dtype=bool)
-    for first in range(0, len(start), at_once):
-        rows = np.arange(first, min(first + at_once, len(start)))
-        value, gradient, hessian = evaluate(end[rows], rows)
-        step = start[rows] - end[rows]
-        model = np.einsum("ij,ij->i", gradient + np.einsum("ijk,ik->ij", hessian, step) / 2, step)
-        same[rows] = np.abs(evaluate(start[rows], rows)[0] - value - model) <= _LIKE_MODEL * model
-    return same
+def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum:
+    """Follow each start to its optimum; parameters as for `approach`."""
+    return _minimise(runs, start, delta, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY)
 
 
 def _objective(runs: Runs, delta: float, space: Space) -> Evaluate:
