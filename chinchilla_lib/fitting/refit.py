@@ -1,7 +1,7 @@
 """Refits of many resamples for Approach 3.
 
-Each is followed from the fit to all runs, and every eighth also from a projection start of its own; if one
-of these ends lower, the others have theirs followed, too. What ends without a check is followed again, more
+Each is followed from the fit to all runs, and every eighth (each, if they are few) also from a projection
+start of its own; if one of these ends lower, the others have theirs followed, too. What ends without a check is followed again, more
 carefully, from four starts.
 """
 
@@ -25,6 +25,7 @@ BoolArray = npt.NDArray[np.bool_]
 _CHECKED: Final = 1e-12
 _SAME: Final = 1e-9
 _EVERY: Final = 8
+_FEW: Final = 64
 _STARTS: Final = 4
 
 
@@ -51,16 +52,22 @@ def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tupl
     n_rows = len(runs.log_loss) if runs.weights is None else len(runs.weights)
     end = finish(runs, np.repeat(space.to_free(warm), n_rows, axis=0), delta, space)
     rows = np.arange(n_rows)
-    if _second_start(runs, end, rows[::_EVERY], delta, space):
-        _second_start(runs, end, np.delete(rows, np.s_[::_EVERY]), delta, space)
+    every = max(1, min(_EVERY, n_rows // _FEW))
+    if _second_start(runs, end, rows[::every], delta, space) and every > 1:
+        _second_start(runs, end, np.delete(rows, np.s_[::every]), delta, space)
     nothing = len(runs.x) * float(huber(np.array([EXACT]), delta)[0])
     left = np.flatnonzero(~(end.predicted <= _CHECKED * (end.value + nothing)))
     if left.size:
         starts = projection_starts(runs.take(left), _STARTS, tied=space.tied, floor=space.floor)
-        for number in range(_STARTS):
-            others = runs.take(left)
-            careful = approach(others, space.to_free(starts[:, number]), delta, space, careful=True)
-            _improve(end, left, finish(others, careful, delta, space))
+        others = runs.take(np.repeat(left, _STARTS))
+        near = approach(others, space.to_free(starts.reshape(-1, 5)), delta, space, careful=True)
+        found = finish(others, near, delta, space)
+        best = found.value.reshape(-1, _STARTS).argmin(axis=1) + _STARTS * np.arange(len(left))
+        _improve(
+            end,
+            left,
+            Minimum(*(part[best] for part in (found.point, found.value, found.gradient, found.predicted))),
+        )
     return space.to_params(end.point), end.predicted <= _CHECKED * (end.value + nothing)
 
 

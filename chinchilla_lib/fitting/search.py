@@ -16,12 +16,12 @@ from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise, solve_pos
 from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber, log_residuals
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
-__all__ = ["SMALLEST_EXPONENT", "Optimum", "Space", "approach", "find_optimum", "finish"]
+__all__ = ["Optimum", "Space", "approach", "find_optimum", "finish", "parameter_bounds"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-SMALLEST_EXPONENT: Final = 1e-3
+_SMALLEST_EXPONENT: Final = 1e-3
 _LARGEST_EXPONENT: Final = 20.0
 _DEPTH: Final = 25.0  # a term may fall to exp(-25) of the smallest loss
 _HEIGHT: Final = 30.0
@@ -76,10 +76,16 @@ class Space:
 
     def bounds(self, runs: Runs) -> tuple[FloatArray, FloatArray]:
         """Lowest and highest values of the free parameters; a term on the lower one has vanished."""
-        low, high = runs.log_loss.min() - _DEPTH, runs.log_loss.max()
-        lower = np.array([low, low, low, SMALLEST_EXPONENT, SMALLEST_EXPONENT])
-        upper = np.array([high + _HEIGHT, high + _HEIGHT, high, _LARGEST_EXPONENT, _LARGEST_EXPONENT])
+        lower, upper = parameter_bounds(runs)
         return self.to_free(lower[None])[0], self.to_free(upper[None])[0]
+
+
+def parameter_bounds(runs: Runs) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest values of the five parameters."""
+    low, high = runs.log_loss.min() - _DEPTH, runs.log_loss.max()
+    lower = np.array([low, low, low, _SMALLEST_EXPONENT, _SMALLEST_EXPONENT])
+    upper = np.array([high + _HEIGHT, high + _HEIGHT, high, _LARGEST_EXPONENT, _LARGEST_EXPONENT])
+    return lower, upper
 
 
 @dataclass(frozen=True, eq=False)
