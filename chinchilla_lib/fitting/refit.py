@@ -1,8 +1,8 @@
 """Refits of many resamples for Approach 3.
 
 Each is followed from the fit to all runs, and every eighth (each, if they are few) also from a projection
-start of its own; if one of these ends lower, the others have theirs followed, too. What ends without a check is followed again, more
-carefully, from four starts.
+start of its own; if one of these ends lower, the others have theirs followed, too. What ends without a check
+is followed again, more carefully, from 16 starts.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ _CHECKED: Final = 1e-12
 _SAME: Final = 1e-9
 _EVERY: Final = 8
 _FEW: Final = 64
-_STARTS: Final = 4
+_STARTS: Final = 16
 
 
 def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tuple[FloatArray, BoolArray]:
@@ -63,11 +63,8 @@ def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tupl
         near = approach(others, space.to_free(starts.reshape(-1, 5)), delta, space, careful=True)
         found = finish(others, near, delta, space)
         best = found.value.reshape(-1, _STARTS).argmin(axis=1) + _STARTS * np.arange(len(left))
-        _improve(
-            end,
-            left,
-            Minimum(*(part[best] for part in (found.point, found.value, found.gradient, found.predicted))),
-        )
+        parts = (found.point, found.value, found.gradient, found.predicted)
+        _improve(end, left, Minimum(*(part[best] for part in parts)))
     return space.to_params(end.point), end.predicted <= _CHECKED * (end.value + nothing)
 
 

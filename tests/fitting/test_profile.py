@@ -62,7 +62,7 @@ def test_least_squares_scale_is_the_residual_variance() -> None:
 
 
 def test_least_absolute_scale_is_that_of_the_density() -> None:
-    """For normal residuals and a tiny delta, tau / delta tends to 1 / (2 f(0)); 4,000 tell it to 5 % or so."""
+    """For normal residuals and a tiny delta, tau / delta tends to 1 / (2 f(0)); 4,000 tell it to 5 %."""
     residuals = np.random.default_rng(0).standard_normal(4000)
     assert quasi_scale(residuals, 1e-6, 5) / 1e-6 == pytest.approx(np.sqrt(np.pi / 2), rel=0.1)
 
