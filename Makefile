@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit certify
+.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit certify coverage
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -39,6 +39,9 @@ bench-fit: setup  ## measure what fits of the laws cost beside other ways to the
 
 certify: setup  ## hold the fast search of Approach 3 against a full one on 300 data sets, and record it
 	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.certify $(ARGS)
+
+coverage: setup  ## simulate how often intervals hold the truth and verdicts are right (hours; ARGS="--help")
+	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.coverage $(ARGS)
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .

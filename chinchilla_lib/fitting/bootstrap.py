@@ -4,7 +4,6 @@ A draw of the pairs bootstrap takes, within each stratum, as many runs as the st
 replacement. An estimator sees draws as rows of counts, so it may refit many in one array call.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.diagnostics import SCHEMES, BootstrapReport
+from chinchilla_lib.fitting.leverage import widened
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.sweeps.table import SweepTable
 
@@ -49,6 +49,8 @@ class Estimator:
         Callable[[FrontierFit, Sequence[FloatArray]], tuple[FrontierDraws, Sequence[str]]] | None
     ) = None
     """The same for other losses of the same runs, for each stratum of shape (n_draws, n_runs of it)."""
+    leverage: Callable[[FrontierFit], Sequence[FloatArray]] | None = None
+    """Leverage of each run on its fitted loss, for each stratum; wherever there is `refit_losses`."""
 
 
 def bootstrap_fit(
@@ -68,9 +70,9 @@ def bootstrap_fit(
         Seed of the resampling, 0 or above; kept in ``diagnostics.bootstrap``. The result does not
         depend on the order of the rows.
     scheme : str
-        One of `chinchilla_lib.fitting.diagnostics.SCHEMES`. ``pairs`` is the only one whose intervals
-        held under every noise tried; ``residual`` serves valleys too small for it, ``subsample`` is
-        the paper's and gives intervals that are far too narrow.
+        One of `chinchilla_lib.fitting.diagnostics.SCHEMES`. ``pairs`` held under every noise tried;
+        ``residual`` serves valleys too small for it, ``subsample`` is the paper's and gives intervals
+        that are far too narrow. ``reference/recorded/coverage`` has how often each held the truth.
 
     Returns
     -------
@@ -100,8 +102,8 @@ def bootstrap_fit(
     sizes, rng = [len(stratum) for stratum in strata], np.random.default_rng(seed)
     refits: Iterator[tuple[FrontierDraws, Sequence[str]]]
     if scheme == "residual":
-        assert estimator.refit_losses is not None
-        losses = _resample_losses(fit, strata, n_draws, rng, estimator.n_free)
+        assert estimator.refit_losses is not None and estimator.leverage is not None
+        losses = _resample_losses(fit, strata, estimator.leverage(fit), n_draws, rng)
         refits = (estimator.refit_losses(fit, batch) for batch in losses)
     else:
         resample = resample_counts if scheme == "pairs" else subsample_counts
@@ -175,19 +177,22 @@ def subsample_counts(
 
 
 def _resample_losses(
-    fit: FrontierFit, strata: Sequence[IntArray], n_draws: int, rng: np.random.Generator, n_free: int
+    fit: FrontierFit,
+    strata: Sequence[IntArray],
+    leverage: Sequence[FloatArray],
+    n_draws: int,
+    rng: np.random.Generator,
 ) -> Iterator[list[FloatArray]]:
-    """Fitted losses plus residuals drawn within the stratum, centred, widened for what was fitted."""
+    """Fitted losses plus each run's own residual, widened for what was fitted, with a random sign."""
     streams = rng.spawn(len(strata))
     parts = []
-    for index in strata:
+    for index, pull in zip(strata, leverage, strict=True):
         residuals = fit.residuals[index]
-        widened = (residuals - residuals.mean()) * math.sqrt(len(index) / max(1, len(index) - n_free))
-        parts.append((fit.table.loss[index] - residuals, widened))
+        parts.append((fit.table.loss[index] - residuals, widened(residuals, pull)))
     for n_batch in _batch_sizes(n_draws, sum(map(len, strata)), _CELLS):
         yield [
-            fitted + widened[stream.integers(len(widened), size=(n_batch, len(widened)))]
-            for (fitted, widened), stream in zip(parts, streams, strict=True)
+            fitted + residuals * (2 * stream.integers(2, size=(n_batch, len(residuals))) - 1)
+            for (fitted, residuals), stream in zip(parts, streams, strict=True)
         ]
 
 

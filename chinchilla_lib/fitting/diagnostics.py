@@ -23,7 +23,7 @@ Interval = tuple[float, float]
 
 SCHEMES: Final[Mapping[str, str]] = {
     "pairs": "runs drawn with replacement, stratified by budget where the method has valleys",
-    "residual": "the design kept, residuals of each valley drawn with replacement",
+    "residual": "the design kept, each run's own residual widened by its leverage, with a random sign",
     "subsample": "80 % of the runs without replacement, as section D.2 of the paper",
 }
 """Ways of resampling, by name."""
@@ -179,7 +179,12 @@ class BootstrapReport:
     @property
     def problem(self) -> str | None:
         """Why no interval can be read from the draws, or None."""
-        if self.scheme != "residual" and self.smallest_stratum <= self.n_free:
+        if self.smallest_stratum <= self.n_free and self.scheme == "residual":
+            return (
+                f"{self.smallest_stratum} runs are fitted by {self.n_free} parameters, which leaves no "
+                "residuals to draw from; add runs"
+            )
+        if self.smallest_stratum <= self.n_free:
             return (
                 f"{self.smallest_stratum} runs are resampled together, and every resample that still "
                 f"determines {self.n_free} parameters repeats them; add runs"

@@ -16,6 +16,7 @@ from chinchilla_lib._format import format_flops
 from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.counts import repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumPoint, ValleyFit
+from chinchilla_lib.fitting.leverage import leverages
 from chinchilla_lib.fitting.parabola import Parabolas, fit_parabolas, fit_parabolas_to_losses
 from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
@@ -222,6 +223,14 @@ def _refit_losses(fit: FrontierFit, losses: Sequence[FloatArray]) -> tuple[Front
     return _draws(fit, resamples)
 
 
+def _leverage(fit: FrontierFit) -> list[FloatArray]:
+    found = []
+    for valley in _used(fit):
+        z = (np.log(fit.table.n_params[valley.index]) - valley.center) / valley.half_width
+        found.append(leverages(np.stack([np.ones_like(z), z, z**2], axis=1)))
+    return found
+
+
 def _used(fit: FrontierFit) -> list[ValleyFit]:
     return [valley for valley in fit.diagnostics.valleys if valley.reason is None]
 
@@ -260,5 +269,6 @@ ISOFLOP: Final = Estimator(
     refit=_refit,
     n_free=3,
     refit_losses=_refit_losses,
+    leverage=_leverage,
 )
 """Approach 2, for `bootstrap_fit`; strata are the valleys that the fit rests on."""

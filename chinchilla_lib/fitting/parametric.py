@@ -13,6 +13,7 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint
+from chinchilla_lib.fitting.leverage import leverages, surface_slopes
 from chinchilla_lib.fitting.objective import Runs, huber, log_residuals
 from chinchilla_lib.fitting.refit import refit_rows
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
@@ -135,6 +136,7 @@ def parametric_estimator(delta: float = 1e-3, tied: bool = False, floor: float |
         strata=lambda fit: [_order(fit.table)],
         refit=_refit,
         refit_losses=_refit_losses,
+        leverage=_leverage,
         n_free=Space(tied=tied, floor=floor).n_free,
     )
 
@@ -296,6 +298,15 @@ def _refit_losses(fit: FrontierFit, losses: Sequence[FloatArray]) -> tuple[Front
     batches = [replace(runs, log_loss=np.log(part)) for part in _batches(drawn[positive]) if len(part)]
     draws, reasons = _refit_batches(fit, batches)
     return draws, reasons + [_NOT_POSITIVE] * int((~positive).sum())
+
+
+def _leverage(fit: FrontierFit) -> list[FloatArray]:
+    order, law = _order(fit.table), fit.law
+    assert law is not None
+    n_params, n_tokens = fit.table.n_params[order], fit.table.n_tokens[order]
+    slopes = np.insert(surface_slopes(law, n_params, n_tokens), 2, law.E, axis=1)
+    free = parametric_options(fit)[1].basis
+    return [leverages(slopes / law.loss(n_params, n_tokens)[:, None] @ free)]
 
 
 def _batches(rows: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:

@@ -160,7 +160,9 @@ class FrontierFit:
     def verdict(self) -> Verdict:
         """Whether the runs tell the frontier, with the reason."""
         interval = self.interval("a") if self.has_intervals else None
-        return judge_frontier(interval, self.diagnostics, floor=None if self.law is None else self.law.E)
+        if self.law is None:
+            return judge_frontier(interval, self.diagnostics, floor=None, surface=None)
+        return judge_frontier(interval, self.diagnostics, floor=self.law.E, surface=self.table)
 
     def interval(self, name: str, level: float = 0.9) -> Interval:
         """Percentile interval of an exponent or of a field of the law.

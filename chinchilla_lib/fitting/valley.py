@@ -19,6 +19,7 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import Estimator
 from chinchilla_lib.fitting.counts import repeated_rows
 from chinchilla_lib.fitting.diagnostics import Diagnostics, OptimumCheck, OptimumPoint, ValleyFit
+from chinchilla_lib.fitting.leverage import leverages, surface_slopes
 from chinchilla_lib.fitting.power_law import fit_log_lines, fit_power_law
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.fitting.shared_exponents import (
@@ -309,6 +310,15 @@ def _refit_losses(fit: FrontierFit, losses: Sequence[FloatArray]) -> tuple[Front
     return _draws(fit, ProfileData(data.log_n, data.log_d, data.first, loss, np.ones(loss.shape)))
 
 
+def _leverage(fit: FrontierFit) -> list[FloatArray]:
+    strata = _strata(fit)
+    order, sizes = np.concatenate(strata), [len(stratum) for stratum in strata]
+    assert fit.law is not None
+    slopes = surface_slopes(fit.law, fit.table.n_params[order], fit.table.n_tokens[order])
+    levels = np.repeat(np.eye(len(strata)), sizes, axis=0)
+    return np.split(leverages(np.concatenate([levels, slopes], axis=1)), np.cumsum(sizes)[:-1])
+
+
 def _draws(fit: FrontierFit, data: ProfileData) -> tuple[FrontierDraws, list[str]]:
     """Refit from the fit's own exponents and from the grid, and keep the lower.
 
@@ -339,6 +349,12 @@ def _draws(fit: FrontierFit, data: ProfileData) -> tuple[FrontierDraws, list[str
 
 
 VALLEY: Final = Estimator(
-    method="valley", fit=fit_valley, strata=_strata, refit=_refit, n_free=2, refit_losses=_refit_losses
+    method="valley",
+    fit=fit_valley,
+    strata=_strata,
+    refit=_refit,
+    n_free=2,
+    refit_losses=_refit_losses,
+    leverage=_leverage,
 )
 """The exact profile, for `bootstrap_fit`; strata are all valleys."""

@@ -257,7 +257,7 @@ def _scatter(model: str, flops: FloatArray, rng: np.random.Generator) -> FloatAr
     if model not in NOISE_MODELS:
         raise InputError(f"noise_model is {model!r}; give one of {', '.join(NOISE_MODELS)}")
     if model == "t3":
-        return rng.standard_t(3, flops.shape) / np.sqrt(3)
+        return np.asarray(rng.standard_t(3, flops.shape) / np.sqrt(3), dtype=np.float64)
     normal = rng.standard_normal(flops.shape)
     if model == "gaussian":
         return normal

@@ -1,0 +1,177 @@
+"""How often do intervals hold the truth, and verdicts? ``python -m benchmarks.coverage`` (``make coverage``).
+
+Two campaigns of simulated sweeps: `chinchilla_lib.experiments.coverage` and
+`chinchilla_lib.experiments.verdicts` hold what is done. Finished data sets are kept, so that a run goes on
+where another stopped (Ctrl-C is safe); what is left is estimated after the first of each kind.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import scipy
+
+from chinchilla_lib.experiments import coverage, verdicts
+from chinchilla_lib.reference.recorded import write_recorded
+
+__all__ = ["CAMPAIGNS", "Campaign", "main", "read_state"]
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RECORDED: Final = ROOT / "chinchilla_lib" / "reference" / "recorded"
+_DIGITS: Final = 4
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Data sets of several kinds, what is done with each, and how they are counted."""
+
+    kinds: Sequence[str]
+    fit: Callable[[str, int, int], dict[str, Any]]
+    """From kind, seed and number to what was found."""
+    summarise: Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], list[dict[str, Any]]]
+    columns: Sequence[str]
+    n_sets: int
+    """Of each kind."""
+
+
+_CELLS: Final = {cell.name: cell for cell in coverage.CELLS}
+
+CAMPAIGNS: Final[Mapping[str, Campaign]] = {
+    "coverage": Campaign(
+        kinds=tuple(_CELLS),
+        fit=lambda kind, seed, number: coverage.fit_data_set(_CELLS[kind], seed, number),
+        summarise=lambda results: coverage.summarise({_CELLS[kind]: sets for kind, sets in results.items()}),
+        columns=coverage.COLUMNS,
+        n_sets=1000,
+    ),
+    "verdicts": Campaign(
+        kinds=tuple(verdicts.KINDS),
+        fit=verdicts.fit_sweep,
+        summarise=verdicts.summarise,
+        columns=verdicts.COLUMNS,
+        n_sets=200,
+    ),
+}
+"""By the name under which they are recorded."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is left of the campaigns, and record each."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser.add_argument("--only", choices=list(CAMPAIGNS), help="one of the campaigns")
+    parser.add_argument(
+        "--sets", type=int, metavar="N", help="data sets of each kind (coverage 1000, verdicts 200)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the campaigns (0)")
+    parser.add_argument("--state", type=Path, metavar="FOLDER", help="finished data sets")
+    parser.add_argument(
+        "--record", type=Path, default=RECORDED, metavar="FOLDER", help="where to record them"
+    )
+    options = parser.parse_args(arguments)
+    folder = options.state or ROOT / "_build" / "work" / "coverage"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (options.only,) if options.only else CAMPAIGNS:
+        state = folder / f"{name}-{options.seed}.jsonl"
+        _campaign(name, options.sets or CAMPAIGNS[name].n_sets, options.seed, state, options.record / name)
+    return 0
+
+
+def read_state(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Finished data sets by kind and number; a torn line, as a stop leaves behind, is passed over."""
+    done: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        done[entry["kind"], entry["set"]] = entry
+    return done
+
+
+def _campaign(name: str, n_sets: int, seed: int, state: Path, record: Path) -> None:
+    campaign = CAMPAIGNS[name]
+    done = read_state(state)
+    # Sets outermost: what is there after a stop has all kinds.
+    left = [(kind, k) for k in range(n_sets) for kind in campaign.kinds if (kind, k) not in done]
+    _run(name, campaign, left, seed, state)
+    done = read_state(state)
+    chosen = {kind: [done[kind, k] for k in range(n_sets)] for kind in campaign.kinds}
+    rows = campaign.summarise({kind: [entry["found"] for entry in sets] for kind, sets in chosen.items()})
+    seconds = sum(entry["seconds"] for sets in chosen.values() for entry in sets)
+    command = f"make coverage ARGS='--only {name} --sets {n_sets} --seed {seed}'"
+    write_recorded(
+        record,
+        _table(campaign.columns, rows),
+        _provenance(command, seed, n_sets * len(campaign.kinds), seconds),
+    )
+    print(f"{name}: {n_sets * len(campaign.kinds)} data sets, {seconds:.0f} CPU-s; recorded in {record}")
+
+
+def _run(name: str, campaign: Campaign, left: Sequence[tuple[str, int]], seed: int, state: Path) -> None:
+    """Fit data sets and append them to the state."""
+    total = 0.0
+    with state.open("a", encoding="utf-8") as file:
+        file.write("\n")  # after a torn line
+        for number, (kind, k) in enumerate(left, 1):
+            started = time.process_time()
+            found = campaign.fit(kind, seed, k)
+            spent = time.process_time() - started
+            total += spent
+            file.write(
+                json.dumps({"kind": kind, "set": k, "seconds": round(spent, 4), "found": found}) + "\n"
+            )
+            file.flush()
+            if number in (len(campaign.kinds), 10 * len(campaign.kinds)) or number % 600 == 0:
+                each = total / number
+                rest = each * (len(left) - number) / 60
+                print(
+                    f"{name}: {number} of {len(left)} data sets, {each:.2f} CPU-s each, {rest:.0f} min left",
+                    flush=True,
+                )
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            f"{value:.{_DIGITS}g}" if isinstance(value, float) else value
+            for value in (row[name] for name in columns)
+        )
+    return text.getvalue()
+
+
+def _provenance(command: str, seed: int, n_sets: int, seconds: float) -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "command": command,
+        "commit": commit or None,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {
+            "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
+        },
+        "seeds": [seed],
+        "n_runs": n_sets,
+        "run_seconds": round(seconds, 1),
+        "corpus": "simulated",
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
