@@ -84,7 +84,7 @@ class Runs:
 
 
 def huber(residuals: FloatArray, delta: float) -> FloatArray:
-    """Huber's function: r^2 / 2 up to delta, delta (|r| - delta / 2) beyond; |r| itself for delta 0."""
+    """Huber's function of r: r^2 / 2 up to delta, delta (abs(r) - delta / 2) beyond; abs(r) for delta 0."""
     if delta == 0:
         return np.abs(residuals)
     clipped = np.clip(residuals, -delta, delta)
