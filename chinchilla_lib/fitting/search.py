@@ -71,8 +71,8 @@ class Space:
     def to_free(self, params: FloatArray) -> FloatArray:
         """The free ones, shape (n_rows, n_free)."""
         basis = self.basis
-        safe = np.where(np.isfinite(params), params, 0.0) if self.floor is not None else params
-        return np.asarray(safe @ basis / basis.sum(axis=0), dtype=np.float64)
+        # No matrix product: ln E may be -inf, and -inf times 0 is no number.
+        return np.stack([params[:, moved > 0].mean(axis=1) for moved in basis.T], axis=1)
 
     def bounds(self, runs: Runs) -> tuple[FloatArray, FloatArray]:
         """Lowest and highest values of the free parameters; a term on the lower one has vanished."""

@@ -48,7 +48,7 @@ def judge_frontier(
     surface : SweepTable or None
         The runs, for a method that fits a law to them.
     """
-    fatal = diagnostics.degenerate or _one_line(surface) or _failing(diagnostics)
+    fatal = _one_line(surface) or diagnostics.degenerate or _failing(diagnostics)
     if fatal is not None:
         return Verdict("not identifiable", fatal)
     if interval is None:

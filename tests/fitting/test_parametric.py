@@ -227,6 +227,8 @@ def test_no_floor_is_a_message() -> None:
     assert law_of(fit).E == 0
     assert fit.diagnostics.degenerate is None
     assert any("E came out as 0" in message for message in fit.diagnostics.messages)
+    report = bootstrap_fit(PARAMETRIC, low, n_draws=30).diagnostics.bootstrap
+    assert report is not None and report.n_usable >= 28
 
 
 def table_of(**columns: Any) -> SweepTable:
