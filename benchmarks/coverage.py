@@ -61,7 +61,7 @@ CAMPAIGNS: Final[Mapping[str, Campaign]] = {
         fit=verdicts.fit_sweep,
         summarise=verdicts.summarise,
         columns=verdicts.COLUMNS,
-        n_sets=200,
+        n_sets=100,
     ),
 }
 """By the name under which they are recorded."""
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
     parser.add_argument("--only", choices=list(CAMPAIGNS), help="one of the campaigns")
     parser.add_argument(
-        "--sets", type=int, metavar="N", help="data sets of each kind (coverage 1000, verdicts 200)"
+        "--sets", type=int, metavar="N", help="data sets of each kind (coverage 1000, verdicts 100)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the campaigns (0)")
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="finished data sets")

@@ -136,6 +136,8 @@ def test_schemes(folder: Path, scheme: str) -> None:
     fit = bootstrap_fit(VALLEY, SweepTable.from_csv("runs.csv"), n_draws=200, scheme=scheme)
     assert report["intervals"]["a"] == list(fit.interval("a"))
     assert report["diagnostics"]["bootstrap"]["scheme"] == scheme
+    warned = any("subsamples differ too little" in text for text in report["diagnostics"]["messages"])
+    assert warned == (scheme == "subsample")
 
 
 def test_all_is_each_method_with_the_parametric_one_on_top(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Diagnostics: plain values for JSON, and when a bootstrap is called doubtful."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,11 @@ def test_doubts_about_a_bootstrap(n_usable: int, smallest: int, problem: bool, n
     assert (made.problem is not None) == problem
     assert len(made.messages()) == n_messages
     assert made.unusable_share == pytest.approx(1 - n_usable / 100)
+
+
+def test_three_runs_in_a_parabola_leave_no_residuals() -> None:
+    made = replace(report(100, 3), scheme="residual")
+    assert made.problem is not None and "leaves no residuals" in made.problem
 
 
 def test_to_dict_is_strict_json_with_every_valley() -> None:
