@@ -116,7 +116,7 @@ class OptimumCheck:
     """
 
     relative_gradient: float
-    """Largest component of the gradient over the objective, in scaled parameters."""
+    """Largest component of the gradient, over the sum of its terms without their signs."""
     predicted_reduction: float
     """What one more Newton step would gain, over the objective."""
     n_starts: int
