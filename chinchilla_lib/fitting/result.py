@@ -23,6 +23,8 @@ FloatArray = npt.NDArray[np.float64]
 LAW_FIELDS: Final = ("E", "A", "B", "alpha", "beta")
 """Fields of the law, in the order of `FrontierDraws.law` (which holds A and B as logarithms)."""
 
+_SHOWN: Final = 12  # points in the text of a fit
+
 
 @dataclass(frozen=True, eq=False)
 class FrontierDraws:
@@ -291,8 +293,10 @@ class FrontierFit:
         lines += [
             f"  {format_flops(p.flops):>9} {format_count(p.n_params):>8} {format_count(p.n_tokens):>8}"
             f" {p.n_tokens / p.n_params:>7.1f} {p.loss:>8.4f}"
-            for p in self.points
+            for p in _spread(self.points)
         ]
+        if len(self.points) > _SHOWN:
+            lines.append(f"  ({_SHOWN} of {len(self.points)} points)")
         if (report := self.diagnostics.bootstrap) is not None:
             lines.append(f"  {report.n_usable} of {report.n_requested} resamples usable, seed {report.seed}")
         lines += [
@@ -300,6 +304,12 @@ class FrontierFit:
             for message in self.diagnostics.messages
         ]
         return "\n".join(lines)
+
+
+def _spread(points: Sequence[OptimumPoint]) -> list[OptimumPoint]:
+    """All points, or as many as are shown, from the first to the last."""
+    n_shown = min(_SHOWN, len(points))
+    return [points[round(place)] for place in np.linspace(0, len(points) - 1, n_shown).tolist()]
 
 
 def _percentiles(draws: FloatArray, level: float) -> Interval:

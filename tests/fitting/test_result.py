@@ -80,6 +80,14 @@ def test_text_for_people() -> None:
     assert str(Allocation(1e21, 1.5e9, 1.1e11)) == "1e21 FLOPs: 1.5B parameters, 110B tokens"
 
 
+def test_many_points_are_shown_in_part_from_first_to_last() -> None:
+    budgets = np.geomspace(1e17, 1e23, 30)
+    text = str(fit_isoflop_profiles(simulate_isoflop_sweep(PUBLISHED, budgets)))
+    shown = [line.split()[0] for line in text.splitlines() if line.endswith(tuple("0123456789"))][2:]
+    assert (len(shown), shown[0], shown[-1]) == (12, "1e17", "1e23")
+    assert "(12 of 30 points)" in text
+
+
 def test_draws_join_in_order() -> None:
     parts = [FrontierDraws(*(np.array([k + i]) for i in range(4))) for k in (0.0, 10.0)]
     joined = FrontierDraws.concatenate(parts)
