@@ -172,7 +172,7 @@ class BootstrapReport:
         if self.scheme == "subsample":
             messages.append(
                 "subsamples differ too little from each other: of simulated sweeps their 90 % intervals held "
-                "the truth in six to eight out of ten; use pairs"
+                "the truth in five to nine out of ten; use pairs"
             )
         if self.unusable_share > _ROUGH_SHARE:
             messages.append(
