@@ -239,7 +239,7 @@ def test_a_file_of_the_fit_has_only_plain_numbers(folder: Path) -> None:
             3 * np.exp(0.05 * rng.standard_normal(30)),
         ],
     )
-    report = fitted(folder, "--method", "parametric")
+    report = fitted(folder, "--method", "parametric", "--bootstrap", "20")
     assert report["verdict"] == "not identifiable"
     assert report["law"] is not None and report["objective"] > 0
     flat = json.dumps(report)
