@@ -22,13 +22,22 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from benchmarks.fit_peers import Descend, descend_epoch, descend_scipy, fit_package, refit_epoch, refit_scipy
+from benchmarks.fit_peers import (
+    Descend,
+    automatic_gradients,
+    descend_epoch,
+    descend_scipy,
+    fit_package,
+    refit_epoch,
+    refit_scipy,
+)
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import ISOFLOP, PARAMETRIC, bootstrap_fit, fit_parametric
+from chinchilla_lib.fitting.envelope import envelope_estimator
 from chinchilla_lib.fitting.objective import paper_grid
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.reference import load_published
-from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_table
+from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_isoflop_sweep, simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = ["main"]
@@ -86,10 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             row("PyPI chinchilla 0.2.0, same objective, 4,500 starts", seconds, ours, f"sum {value:.6e}")
     ours = _median(lambda: bootstrap_fit(PARAMETRIC, table, n_draws=_DRAWS), options.rounds)
     row("Approach 3, fit and 4,000 resamples", ours)
+    gradients = "autograd" if automatic_gradients() else "gradients in closed form"
     rng = np.random.default_rng(0)
     resamples = [_take(table, rng.integers(len(table), size=len(table))) for _ in range(options.resamples)]
     for name, refit in (
-        ("Epoch's resamples, BFGS from the paper's law, 4,000", refit_epoch),
+        (f"Epoch's resamples, BFGS from the paper's law, {gradients}, 4,000", refit_epoch),
         ("SciPy L-BFGS-B, tight, from the fit, 4,000", refit_scipy),
     ):
         seconds, _ = _timed(partial(_refit_each, refit, resamples, fitted))
@@ -98,6 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     row(
         "Approach 2, 9 budgets, 4,000 resamples",
         _median(lambda: bootstrap_fit(ISOFLOP, sweep, n_draws=_DRAWS), options.rounds),
+    )
+    many = simulate_table(_TRUTH, *_design(40, 10), noise=0.005)
+    envelope = envelope_estimator(simulate_curves(_TRUTH, many))
+    row(
+        "Approach 1, 400 curves, 1,000 resamples",
+        _median(lambda: bootstrap_fit(envelope, many, n_draws=1000), options.rounds),
     )
     if options.json:
         options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
@@ -113,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, metavar="N", help="repeats of ours, of which the median (5)")
     add("--json", type=Path, metavar="FILE", help="also write all of it to a file")
     return parser
+
+
+def _design(n_sizes: int, n_lengths: int) -> tuple[FloatArray, FloatArray]:
+    """Sizes, each trained to the same token counts."""
+    sizes, tokens = np.meshgrid(np.geomspace(5e7, 1e10, n_sizes), np.geomspace(5e8, 2e11, n_lengths))
+    return sizes.ravel(), tokens.ravel()
 
 
 def _table() -> SweepTable:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = [
     "HOFFMANN",
     "Descend",
+    "automatic_gradients",
     "descend_epoch",
     "descend_scipy",
     "fit_package",
@@ -56,9 +59,26 @@ def descend_scipy(table: SweepTable, start: FloatArray) -> tuple[float, FloatArr
     return float(found.fun), np.asarray(found.x)
 
 
+def automatic_gradients() -> bool:
+    """Whether `autograd`, with which Epoch's code differentiates, is installed."""
+    return find_spec("autograd") is not None
+
+
 def refit_epoch(table: SweepTable, fitted: FloatArray) -> tuple[float, FloatArray]:
-    """As published: BFGS from the paper's law, but with a gradient in closed form, not an automatic one."""
-    found = minimize(paper_objective(table), HOFFMANN, jac=True, method="BFGS")
+    """As published: BFGS from the paper's law, with gradients by `autograd`; without it, in closed form."""
+    if not automatic_gradients():
+        found = minimize(paper_objective(table), HOFFMANN, jac=True, method="BFGS")
+        return float(found.fun), np.asarray(found.x)
+    grad, anp = import_module("autograd").grad, import_module("autograd.numpy")
+    size, tokens, log_loss = (np.log(values) for values in (table.n_params, table.n_tokens, table.loss))
+
+    def value(params: FloatArray) -> Any:
+        a, b, e, alpha, beta = params
+        surface = anp.exp(a - alpha * size) + anp.exp(b - beta * tokens) + anp.exp(e)
+        reach = anp.abs(log_loss - anp.log(surface))
+        return anp.sum(anp.where(reach <= _DELTA, 0.5 * reach**2, _DELTA * (reach - 0.5 * _DELTA)))
+
+    found = minimize(value, HOFFMANN, jac=grad(value), method="BFGS")
     return float(found.fun), np.asarray(found.x)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from chinchilla_lib.corpus.documents import Document
-from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.corpus.sources import Source
+from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError
 
 __all__ = ["file_documents", "files_source"]

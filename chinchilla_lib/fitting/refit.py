@@ -1,6 +1,6 @@
 """Refits of many resamples for Approach 3.
 
-Each is followed from the fit to all runs, and every eighth (each, if they are few) also from a projection
+Each is followed from the fit to all runs, and one in 32 (each, if they are few) also from a projection
 start of its own; if one of these ends lower, the others have theirs followed, too. What ends without a check
 is followed again, more carefully, from 16 starts.
 """
@@ -24,7 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _CHECKED: Final = 1e-12
 _SAME: Final = 1e-9
-_EVERY: Final = 8
+_EVERY: Final = 32
 _FEW: Final = 64
 _STARTS: Final = 16
 

@@ -35,7 +35,7 @@ _AGREEMENT: Final = 1e-9
 _ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
 _MOST_ROWS: Final = 512
-_CELLS: Final = 24_000  # rows times runs evaluated together, so that they stay in the cache
+_CELLS: Final = 48_000  # rows times runs evaluated together, so that they stay in the cache
 
 
 @dataclass(frozen=True)
