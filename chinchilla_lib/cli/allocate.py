@@ -72,6 +72,7 @@ class _Frontier:
     d_opt: PowerLaw
     law: ParametricLoss | None = None
     law_intervals: Mapping[str, Any] | None = None
+    loss_known: bool = True
     published: PublishedLaw | None = None
     verdict: str | None = None
     verdict_reason: str | None = None
@@ -201,6 +202,7 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         d_opt=d_opt,
         law=law,
         law_intervals=_law_intervals(level, intervals),
+        loss_known=content.get("loss_known", True),
         verdict=content.get("verdict"),
         verdict_reason=content.get("verdict_reason"),
         loss=_Curve.through("loss", losses) if losses else None,
@@ -218,7 +220,7 @@ def _report(frontier: _Frontier, flops: float) -> dict[str, Any]:
         )
     law = frontier.law
     loss = frontier.loss.at(flops) if frontier.loss is not None else None
-    if law is not None:
+    if law is not None and frontier.loss_known:
         loss = law.loss(n_params, n_tokens)
     bands = {name: [curve.at(flops) for curve in curves] for name, curves in frontier.bands.items()}
     bands = {name: ends for name, ends in bands.items() if None not in ends}

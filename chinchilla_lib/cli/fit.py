@@ -29,7 +29,8 @@ __all__ = ["register", "run"]
 _METHODS: Final = ("envelope", "isoflop", "valley", "parametric")
 _HEADLINE: Final = "parametric"
 _SHARED: Final = (
-    "verdict", "verdict_reason", "law", "objective", "exponents", "coefficients", "intervals", "frontier",
+    "verdict", "verdict_reason", "law", "loss_known", "objective", "exponents", "coefficients", "intervals",
+    "frontier",
 )  # fmt: skip
 _READ_BY: Final = {
     "curves": ("envelope", "all"),

@@ -64,8 +64,8 @@ def predict_run(
     InputError
         If the fit has no law, or an argument is out of range.
     """
-    if fit.law is None:
-        raise InputError(f"method {fit.method} fits no law to predict a run from; fit the parametric one")
+    if fit.law is None or not fit.loss_known:
+        raise InputError(f"method {fit.method} gives no law to predict a run from; fit the parametric one")
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, found {level!r}; 0.9 is usual")
     if seed < 0:

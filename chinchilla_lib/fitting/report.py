@@ -44,6 +44,7 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
         "verdict": verdict.label,
         "verdict_reason": verdict.reason,
         "law": None if fit.law is None else {name: getattr(fit.law, name) for name in LAW_FIELDS},
+        "loss_known": fit.law is None or fit.loss_known,
         "objective": fit.objective,
         "exponents": {"a": fit.a, "b": fit.b},
         "coefficients": {"n_opt": fit.n_opt.coefficient, "d_opt": fit.d_opt.coefficient},

@@ -135,6 +135,8 @@ class FrontierFit:
     """What to know before trusting the fit."""
     law: ParametricLoss | None = None
     """The fitted surface, for a method that fits one."""
+    loss_known: bool = True
+    """Whether the law tells losses, not only differences of them: not where its E was raised to 0."""
     objective: float | None = None
     """What that method minimised, summed over runs, at its optimum."""
     loss_line: PowerLaw | None = None
@@ -225,7 +227,7 @@ class FrontierFit:
 
     def _loss_at(self, flops: float, n_params: float, n_tokens: float) -> float | None:
         if self.law is not None:
-            return self.law.loss(n_params, n_tokens)
+            return self.law.loss(n_params, n_tokens) if self.loss_known else None
         budgets = [point.flops for point in self.points]
         if self.loss_line is not None and min(budgets) <= flops <= max(budgets):
             return self.loss_line.predict(flops)

@@ -126,6 +126,7 @@ def fit_valley(table: SweepTable) -> FrontierFit:
         n_opt=fit_power_law(flops, [point.n_params for point in points]),
         d_opt=fit_power_law(flops, [point.n_tokens for point in points]),
         law=law,
+        loss_known=not below,
         objective=float(shape.objective[0]),
         points=points,
         residuals=residuals,
@@ -290,7 +291,7 @@ def _messages(fits: Sequence[ProfileFit], below: bool) -> tuple[str, ...]:
         if fit.reason is not None
     ]
     if below:
-        messages.append("the mean of the levels is below 0; E is written as 0")
+        messages.append("the mean of the levels is below 0: E is written as 0, and the law tells no losses")
     return tuple(messages)
 
 

@@ -125,6 +125,12 @@ def test_a_fit_with_a_law_knows_its_loss_everywhere(tmp_path: Path) -> None:
     assert ours["verdict"] == "a text" and ours["verdict_reason"] == "the interval is wide"
 
 
+def test_a_law_that_tells_no_losses_gives_none(tmp_path: Path) -> None:
+    law = {"E": 0.0, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+    file = fit_file(tmp_path, law=law, loss_known=False, frontier=[])
+    assert allocated(tmp_path, "--flops", "1e20", "--law", file)["loss"] is None
+
+
 def test_a_fits_own_frontier_counts_where_its_law_has_another(tmp_path: Path) -> None:
     law = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}  # eq. 4 is for 6ND only
     with_law = fit_file(tmp_path, law=law)

@@ -49,7 +49,7 @@ def test_the_text_has_both_intervals() -> None:
 
 
 def test_what_is_not_allowed_is_named() -> None:
-    with pytest.raises(InputError, match="method isoflop fits no law"):
+    with pytest.raises(InputError, match="method isoflop gives no law"):
         predict_run(fit_isoflop_profiles(TABLE), 3e8, 1e10)
     with pytest.raises(InputError, match=r"level must lie between 0 and 1, found 1\.0"):
         predict_run(FIT, 3e8, 1e10, level=1.0)

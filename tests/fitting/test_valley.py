@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import bootstrap_fit
 from chinchilla_lib.fitting.isoflop import fit_isoflop_profiles
+from chinchilla_lib.fitting.prediction import predict_run
+from chinchilla_lib.fitting.report import fit_report
 from chinchilla_lib.fitting.result import FrontierFit
 from chinchilla_lib.fitting.valley import VALLEY, fit_valley
 from chinchilla_lib.fitting.valley_shape import ProfileFit
@@ -189,6 +191,19 @@ def test_a_valley_at_an_edge_gives_no_point_and_still_tells_the_shape() -> None:
     assert any("gives no point" in message for message in fit.diagnostics.messages)
     assert len(fit.points) == 4 and level_error(fit) < 1e-6
     assert fit.diagnostics.n_runs_used == 35
+
+
+def test_a_law_whose_levels_lie_below_zero_tells_no_loss() -> None:
+    table = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20], decades=1.0)
+    lower = rebuilt(table, loss=table.loss - 1.8)  # E 1.69 becomes -0.11
+    fit = fit_valley(lower)
+    assert fit.law is not None and fit.law.E == 0 and not fit.loss_known
+    assert fit.allocate(1e21).loss is None
+    assert any("the law tells no losses" in message for message in fit.diagnostics.messages)
+    with pytest.raises(InputError, match="method valley gives no law to predict a run from"):
+        predict_run(fit, 1e9, 1e11)
+    report = fit_report(fit)
+    assert not report["loss_known"] and {point["loss"] for point in report["frontier"]} == {None}
 
 
 def test_valleys_that_do_not_shrink_with_compute_tell_no_shape() -> None:
