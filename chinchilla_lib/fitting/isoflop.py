@@ -189,7 +189,7 @@ def _messages(fits: Sequence[ValleyFit]) -> tuple[str, ...]:
     if (fewest := min(len(fit.index) for fit in fits)) < _FEW:
         messages.append(
             f"a valley has {fewest} runs: below {_FEW} the residual scheme (scheme='residual') loses hardly "
-            "any resample, and its intervals are half as wide as those of pairs and hold as well"
+            "any resample; its intervals are half as wide as those of pairs and hold nearly as often"
         )
     return tuple(messages)
 
