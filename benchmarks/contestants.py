@@ -12,7 +12,7 @@ import torch
 from benchmarks.peers import Batch, Peer, PeerStep
 from chinchilla_lib.architecture import TransformerShape
 from chinchilla_lib.runs import RunConfig
-from chinchilla_lib.sweeps.plan import rope_shape
+from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.cpu import CpuStep
 from chinchilla_lib.training.cuda import DeviceSteps
 from chinchilla_lib.training.kernels import Kernels, choose_kernels

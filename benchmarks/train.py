@@ -24,7 +24,8 @@ from chinchilla_lib import workspace
 from chinchilla_lib.architecture import TransformerShape
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.errors import InputError, MissingExtraError
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 from chinchilla_lib.training.loop import find_device
 
 __all__ = ["main"]

@@ -19,7 +19,8 @@ from chinchilla_lib.runs import (
     clustered_mean,
     compare_heldout,
 )
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 
 CONFIG = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef").configs[0]
 CURVE = LossCurve((10, CONFIG.n_steps), (5.0, 4.0))

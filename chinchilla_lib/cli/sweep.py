@@ -22,9 +22,10 @@ from chinchilla_lib.runs import PRECISIONS, SCHEDULES, RunConfig, RunFailure
 from chinchilla_lib.sweeps.executors import Executor, Processes
 from chinchilla_lib.sweeps.folder import SweepFolder
 from chinchilla_lib.sweeps.locks import Shard
-from chinchilla_lib.sweeps.plan import MAX_EPOCHS, TIERS, SweepPlan, Tier, count_once, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import MAX_EPOCHS, SweepPlan, count_once, plan_isoflop_sweep
 from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
 from chinchilla_lib.sweeps.status import read_status, rebuild_tables, runs_left
+from chinchilla_lib.sweeps.tiers import TIERS, Tier
 
 __all__ = ["register", "run"]
 

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from chinchilla_lib.runs import RunConfig
-from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, count_once, plan_runs
+from chinchilla_lib.sweeps.plan import SweepPlan, count_once, plan_runs
+from chinchilla_lib.sweeps.tiers import TIERS
 
 __all__ = [
     "EXPERIMENTS",

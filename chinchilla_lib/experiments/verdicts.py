@@ -15,9 +15,10 @@ import numpy as np
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import ISOFLOP, PARAMETRIC, VALLEY, bootstrap_fit
 from chinchilla_lib.laws import ParametricLoss
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_run, simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
+from chinchilla_lib.sweeps.tiers import TIERS
 
 __all__ = ["COLUMNS", "HOPELESS", "KINDS", "fit_sweep", "summarise"]
 

@@ -19,7 +19,8 @@ import numpy as np
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig, RunRecord
-from chinchilla_lib.sweeps.plan import Ladder, Tier, plan_runs, tier_shape
+from chinchilla_lib.sweeps.plan import Ladder, plan_runs
+from chinchilla_lib.sweeps.tiers import Tier, tier_shape
 
 __all__ = ["Stage", "next_stage"]
 

@@ -16,8 +16,9 @@ from chinchilla_lib.cli import main
 from chinchilla_lib.corpus import sources
 from chinchilla_lib.errors import DivergedError
 from chinchilla_lib.runs import RunConfig, RunRecord
-from chinchilla_lib.sweeps import plan
+from chinchilla_lib.sweeps import tiers
 from chinchilla_lib.sweeps.executors import InProcess
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
 from chinchilla_lib.sweeps.simulate import simulate_run
 from tests.sweeps.killable import TINY
 from tests.test_laws import PUBLISHED
@@ -32,13 +33,13 @@ def use_tiny_tier() -> None:
         sources.SOURCES["sotu"], documents=lambda: iter(invented_documents()), validation_share=0.2
     )
     sources.SOURCES["sotu"] = source
-    plan.TIERS["ci"] = TINY
+    tiers.TIERS["ci"] = TINY
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setitem(sources.SOURCES, "sotu", sources.SOURCES["sotu"])
-    monkeypatch.setitem(plan.TIERS, "ci", plan.TIERS["ci"])
+    monkeypatch.setitem(tiers.TIERS, "ci", tiers.TIERS["ci"])
     monkeypatch.setenv("CHINCHILLA_WORK", str(tmp_path / "work"))
     handler = signal.getsignal(signal.SIGTERM)
     use_tiny_tier()
@@ -223,7 +224,7 @@ def test_the_price_is_also_json_and_repeats_are_refused(
     assert price["seconds"] == pytest.approx(sum(run["seconds"] for run in report["runs"]) / 2)
     assert price["epochs"] == max(run["n_tokens"] for run in report["runs"]) / price["unique_tokens"] < 4
     assert all(run["few_steps"] for run in report["runs"])
-    monkeypatch.setitem(plan.TIERS, "ci", replace(TINY, widths={2e10: (8, 12, 16)}))
+    monkeypatch.setitem(tiers.TIERS, "ci", replace(TINY, widths={2e10: (8, 12, 16)}))
     assert sweep("plan", "--tier", "ci") == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "more than 4 times" in error and "--allow-repeats" in error
@@ -291,7 +292,7 @@ def test_prepared_shards_need_numpy_torch_and_safetensors_alone(tmp_path: Path) 
     """As on a borrowed machine; torch's own needs are let through."""
     shards = write_tiny_shards(tmp_path / "shards")
     widths = {4e8: (8, 16), 1e9: (16, 24)}
-    planned = plan.plan_isoflop_sweep(replace(TINY, widths=widths), corpus=shards.identity)
+    planned = plan_isoflop_sweep(replace(TINY, widths=widths), corpus=shards.identity)
     (tmp_path / "plan.json").write_text(json.dumps(planned.to_dict()))
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(

@@ -16,7 +16,8 @@ from chinchilla_lib.experiments.recipe import (
 )
 from chinchilla_lib.reference.recorded import load_recorded
 from chinchilla_lib.runs import RunConfig
-from chinchilla_lib.sweeps.plan import TIERS, learning_rate_rule, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import TIERS, learning_rate_rule
 
 
 def rows(configs: tuple[RunConfig, ...], loss: Callable[[RunConfig], float]) -> list[dict[str, str]]:

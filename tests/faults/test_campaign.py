@@ -22,9 +22,10 @@ import pytest
 from chinchilla_lib.corpus.shards import open_shards
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.sweeps.folder import SweepFolder
-from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import SweepPlan, plan_isoflop_sweep
 from chinchilla_lib.sweeps.runner import SweepError, run_sweep
 from chinchilla_lib.sweeps.simulate import simulate_run
+from chinchilla_lib.sweeps.tiers import TIERS
 from tests.sweeps.killable import TINY, SleepyTrainer, logged, tables, tiny_plan
 from tests.test_laws import PUBLISHED
 from tests.tiny_corpus import write_tiny_shards

@@ -6,7 +6,8 @@ from matplotlib import pyplot
 from chinchilla_lib.plots.curves import plot_loss_curves
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.runs import LossCurve, RunRecord
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 
 CONFIGS = plan_isoflop_sweep(TIERS["ci"], corpus="c").configs[:2]
 RECORDS = [

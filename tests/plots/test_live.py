@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from chinchilla_lib.plots.curves import plot_loss_curves
 from chinchilla_lib.plots.live import LiveCurve
 from chinchilla_lib.runs import LossCurve, RunRecord
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 
 CONFIG = replace(plan_isoflop_sweep(TIERS["ci"], corpus="c").configs[0], n_steps=600, warmup_steps=10)
 LOSSES = 6 - np.arange(CONFIG.n_steps) / CONFIG.n_steps

@@ -15,8 +15,9 @@ from pathlib import Path
 from chinchilla_lib.errors import DivergedError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunFailure, RunRecord
 from chinchilla_lib.sweeps.locks import Shard
-from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import SweepPlan, plan_isoflop_sweep
 from chinchilla_lib.sweeps.runner import run_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 
 TINY = replace(
     TIERS["ci"],

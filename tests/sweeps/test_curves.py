@@ -8,9 +8,10 @@ import pytest
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.folder import SweepFolder
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
 from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_run, simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
+from chinchilla_lib.sweeps.tiers import TIERS
 from tests.test_laws import PUBLISHED
 
 TABLE = simulate_table(PUBLISHED, [1e8, 2e8, 4e8], [2e9, 2e9, 1e9])

@@ -1,22 +1,13 @@
 import json
-import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.sweeps.plan import (
+from chinchilla_lib.sweeps.plan import SweepPlan, plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import (
     TIERS,
-    SweepPlan,
-    Tier,
-    batch_size_rule,
-    learning_rate_rule,
-    plan_isoflop_sweep,
-    rope_shape,
-    tier_shape,
 )
 
 CI = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef")
@@ -67,32 +58,6 @@ def test_seeds_repeat_each_run() -> None:
     assert [config.seed for config in twice.configs[:4]] == [3, 4, 3, 4]
 
 
-@given(st.integers(4, 300).map(lambda n: 2 * n))
-def test_heads_fill_the_width_and_are_even(d_model: int) -> None:
-    shape = rope_shape(d_model, n_layers=2, vocab_size=512, seq_len=128)
-    assert shape.attention_width == d_model
-    assert shape.kv_size % 2 == 0
-    assert shape.ffw_size == 4 * d_model
-
-
-@pytest.mark.parametrize("d_model", [0, 6, 33])
-def test_a_width_without_heads_is_refused(d_model: int) -> None:
-    with pytest.raises(InputError, match=f"d_model is {d_model}"):
-        rope_shape(d_model, n_layers=2, vocab_size=512, seq_len=128)
-
-
-def test_the_rules_scale_as_stated() -> None:
-    # Steps of one window, so that rounding does not hide the exponent.
-    assert batch_size_rule(2e9, seq_len=1, factor=0.29) / batch_size_rule(1e9, seq_len=1, factor=0.29) == (
-        pytest.approx(2**0.571, rel=1e-3)
-    )
-    assert batch_size_rule(10, seq_len=128, factor=0.29) == 1
-    rate = learning_rate_rule(46e6, 32768, maximum=1.0)
-    assert rate == pytest.approx(2e-3)
-    assert learning_rate_rule(46e6 / 4, 32768 * 4, maximum=1.0) == pytest.approx(4**0.7 * rate)
-    assert learning_rate_rule(1, 32768, maximum=0.02) == 0.02
-
-
 def test_a_short_run_takes_a_smaller_batch_for_its_steps() -> None:
     tier = replace(TIERS["ci"], min_steps=1000)
     for config in plan_isoflop_sweep(tier, corpus="c").configs:
@@ -115,15 +80,6 @@ def test_every_tier_is_an_isoflop_design_around_one_shape_rule(name: str) -> Non
     assert all(config.n_steps >= 400 for config in plan.configs)
 
 
-@pytest.mark.parametrize("name", ["ci", "cpu-20", "cpu-60", "cpu-120"])
-def test_the_cpu_tiers_have_the_measured_optimum_well_inside(name: str) -> None:
-    # Feasibility trials on English text, all parameters counted: 31k at 1e11, 358k at 1e13.
-    for budget, widths in TIERS[name].widths.items():
-        expected = 31e3 * (budget / 1e11) ** math.log(358 / 31, 100)
-        sizes = [count_params(tier_shape(TIERS[name], width)).total for width in widths]
-        assert sizes[1] < expected < sizes[-2], (budget, expected, sizes)
-
-
 def test_horizons_of_a_trunk_share_everything_but_their_end() -> None:
     tier = replace(TIERS["ci"], widths={1e12: (32, 48)}, horizons=(1.0, 0.25, 0.5))
     cosine = plan_isoflop_sweep(tier, corpus="c")
@@ -136,16 +92,21 @@ def test_horizons_of_a_trunk_share_everything_but_their_end() -> None:
     assert len({config.batch_size_sequences for config in cosine.configs[::2]}) == 3
     for config in trunks.configs:
         assert config.cooldown_steps == round(0.2 * config.n_steps)
+        assert config.final_learning_rate_fraction == 0
+    assert {config.final_learning_rate_fraction for config in cosine.configs} == {0.1}
     # A trunk to the end, and a fifth of each shorter run on top of it.
     alone = sum(config.flops for config in trunks.configs)
     assert trunks.flops == pytest.approx(2e12 * (1 + 0.2 * 0.75), rel=0.01)
     assert trunks.flops < alone / 1.5 and cosine.flops == pytest.approx(alone, rel=0.01)
 
 
-@pytest.mark.parametrize("horizons", [(), (0.0, 1.0), (0.5, 1.5), (0.2, 1.0)])
-def test_horizons_that_do_not_fit_a_trunk_are_refused(horizons: tuple[float, ...]) -> None:
-    with pytest.raises(InputError, match="horizons is"):
-        replace(TIERS["ci"], schedule="wsd", horizons=horizons)
+def test_the_shortest_run_of_a_trunk_has_twice_the_steps() -> None:
+    tier = replace(TIERS["cpu-20"], widths={1.2e12: (32, 48)}, horizons=(0.25, 1.0))
+    cosine, trunks = (
+        plan_isoflop_sweep(replace(tier, schedule=schedule), corpus="c") for schedule in ("cosine", "wsd")
+    )
+    for config, cooled in zip(cosine.configs[:2], trunks.configs[:2], strict=True):
+        assert 900 <= config.n_steps < 1800 <= cooled.n_steps
 
 
 def test_too_many_repeats_are_refused() -> None:
@@ -167,11 +128,6 @@ def test_a_staged_plan_begins_with_its_smallest_budget() -> None:
     assert again == staged and again.identity == staged.identity
     assert again.identity != plan_isoflop_sweep(tier, corpus="c", seeds=[0, 1]).identity
     assert CI.preview() is CI
-
-
-@pytest.mark.parametrize("name", TIERS)
-def test_a_tier_comes_back_from_json(name: str) -> None:
-    assert Tier.from_dict(json.loads(json.dumps(TIERS[name].to_dict()))) == TIERS[name]
 
 
 def test_a_budget_too_small_for_the_width_is_refused() -> None:

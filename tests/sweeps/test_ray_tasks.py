@@ -8,9 +8,10 @@ import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.sweeps.jobs import Job
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
 from chinchilla_lib.sweeps.ray_tasks import RayTasks, gpu_share
 from chinchilla_lib.sweeps.runner import Progress, run_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 from tests.sweeps.killable import SleepyTrainer, logged, tables, tiny_plan
 
 PLAN = tiny_plan()

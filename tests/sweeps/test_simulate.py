@@ -8,13 +8,14 @@ import pytest
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunRecord
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
 from chinchilla_lib.sweeps.simulate import (
     simulate_curves,
     simulate_isoflop_sweep,
     simulate_run,
     simulate_table,
 )
+from chinchilla_lib.sweeps.tiers import TIERS
 from tests.test_laws import PUBLISHED
 
 

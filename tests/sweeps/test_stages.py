@@ -20,11 +20,12 @@ from chinchilla_lib.runs import RunRecord
 from chinchilla_lib.sweeps import runner
 from chinchilla_lib.sweeps.folder import SweepFolder
 from chinchilla_lib.sweeps.locks import Shard
-from chinchilla_lib.sweeps.plan import TIERS, SweepPlan, Tier, plan_isoflop_sweep, tier_shape
+from chinchilla_lib.sweeps.plan import SweepPlan, plan_isoflop_sweep
 from chinchilla_lib.sweeps.runner import run_sweep
 from chinchilla_lib.sweeps.simulate import simulate_run
 from chinchilla_lib.sweeps.stages import Stage, next_stage
 from chinchilla_lib.sweeps.table import SweepTable
+from chinchilla_lib.sweeps.tiers import TIERS, Tier, tier_shape
 from tests.sweeps.killable import tables
 
 # The optimum of this law lies some four times above the sizes that the tier expects.

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from chinchilla_lib.architecture import TransformerShape
-from chinchilla_lib.sweeps.plan import rope_shape
+from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.handwritten import HandwrittenGradients
 from chinchilla_lib.training.kernels import Kernels, choose_kernels
 from chinchilla_lib.training.model import Transformer

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from chinchilla_lib.corpus.shards import Shards
-from chinchilla_lib.sweeps.plan import rope_shape
+from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.batches import choose_heldout
 from chinchilla_lib.training.heldout import measure_heldout
 from chinchilla_lib.training.model import Transformer

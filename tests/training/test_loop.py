@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
-from chinchilla_lib.sweeps.plan import rope_shape
+from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.batches import training_batches
 from chinchilla_lib.training.cpu import CpuStep
 from chinchilla_lib.training.cuda import DeviceSteps

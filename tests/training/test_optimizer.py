@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from chinchilla_lib.sweeps.plan import rope_shape
+from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.model import Transformer
 from chinchilla_lib.training.optimizer import FlatAdamW
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chinchilla_lib.runs import RunConfig
-from chinchilla_lib.sweeps.plan import TIERS, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+from chinchilla_lib.sweeps.tiers import TIERS
 from chinchilla_lib.training.schedule import schedule_rate
 
 RUN = plan_isoflop_sweep(TIERS["ci"], corpus="0123456789abcdef").configs[0]

@@ -6,7 +6,7 @@ import torch
 
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.runs import RunRecord
-from chinchilla_lib.sweeps.plan import rope_shape
+from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.loop import find_device
 from chinchilla_lib.training.trainer import ShardTrainer
 from tests.training.test_loop import make_config
