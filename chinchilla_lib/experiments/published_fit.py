@@ -1,14 +1,11 @@
 """The fit of published points, recorded for those who do not have the points.
 
-Made by ``record_published_fit("chinchilla_lib/reference/recorded", commit=...)``, with the points at hand.
+Made by ``record_published_fit("chinchilla_lib/reference/recorded")``, with the points at hand.
 """
 
 import csv
-import datetime
 import io
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +13,7 @@ import numpy as np
 
 from chinchilla_lib.fitting import PARAMETRIC, FrontierFit, bootstrap_fit
 from chinchilla_lib.reference.published import load_published
-from chinchilla_lib.reference.recorded import write_recorded
+from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 
 __all__ = ["BUDGETS", "frontier_rows", "record_published_fit"]
 
@@ -47,7 +44,7 @@ def frontier_rows(fit: FrontierFit, level: float = 0.9) -> list[dict[str, float]
     return rows
 
 
-def record_published_fit(folder: str | Path, *, commit: str, n_draws: int = 4000, seed: int = 0) -> None:
+def record_published_fit(folder: str | Path, *, n_draws: int = 4000, seed: int = 0) -> None:
     """Fit Approach 3 to the 240 points of Figure 4 and write the frontier to ``folder/epoch-frontier``.
 
     Raises
@@ -55,6 +52,7 @@ def record_published_fit(folder: str | Path, *, commit: str, n_draws: int = 4000
     InputError
         If the points are neither here nor to be had.
     """
+    commit = checkout_commit()
     table = load_published("epoch_fig4")
     started = time.process_time()
     fit = bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed)
@@ -64,18 +62,13 @@ def record_published_fit(folder: str | Path, *, commit: str, n_draws: int = 4000
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    provenance = {
-        "command": f"record_published_fit(DIR, commit=..., n_draws={n_draws}, seed={seed}) "
-        "of chinchilla_lib.experiments.published_fit",
-        "commit": commit,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "device": [f"cpu ({platform.machine()})"],
-        "versions": [
-            {name: version(name) for name in ("numpy", "scipy")} | {"python": platform.python_version()}
-        ],
-        "seeds": [seed],
-        "n_runs": len(table),
-        "run_seconds": round(seconds, 1),
-        "corpus": table.source,
-    }
+    provenance = describe_computation(
+        f"record_published_fit(DIR, n_draws={n_draws}, seed={seed}) of "
+        "chinchilla_lib.experiments.published_fit",
+        commit=commit,
+        seed=seed,
+        n_runs=len(table),
+        seconds=seconds,
+        corpus=table.source,
+    )
     write_recorded(Path(folder) / "epoch-frontier", text.getvalue(), provenance)

@@ -1,16 +1,20 @@
 """Results of our own experiments, shipped as small tables in ``reference/recorded`` with their provenance."""
 
 import csv
+import datetime
 import json
+import platform
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["Recorded", "load_recorded", "write_recorded"]
+__all__ = ["Recorded", "checkout_commit", "describe_computation", "load_recorded", "write_recorded"]
 
 _PROVENANCE = (
     "command", "commit", "date", "device", "versions", "seeds", "n_runs", "run_seconds", "corpus",
@@ -75,3 +79,50 @@ def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any]) -> No
     (folder / "runs.csv").write_text(runs, encoding="utf-8")
     text = json.dumps({name: provenance[name] for name in _PROVENANCE}, indent=1) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8")
+
+
+def checkout_commit() -> str:
+    """The checkout's commit, with a plus sign if the library was changed since; "unknown" outside of one."""
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here.parent), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", str(here))  # not some other checkout around an installed copy
+        changed = git("status", "--porcelain", "--untracked-files=no", str(here.parents[1]))
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def describe_computation(
+    command: str, *, commit: str, seed: int, n_runs: int, seconds: float, corpus: str = "simulated"
+) -> dict[str, Any]:
+    """Provenance of a result for which nothing was trained, for :func:`write_recorded`.
+
+    Parameters
+    ----------
+    command : str
+    commit : str
+        Of the code that computed it, taken before it began.
+    seed, n_runs : int
+    seconds : float
+        Of processor time.
+    corpus : str
+        What was computed on.
+    """
+    versions = {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "scipy")}
+    return {
+        "command": command,
+        "commit": commit,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "device": [f"cpu ({platform.machine()})"],
+        "versions": [versions],
+        "seeds": [seed],
+        "n_runs": n_runs,
+        "run_seconds": round(seconds, 1),
+        "corpus": corpus,
+    }

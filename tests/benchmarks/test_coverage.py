@@ -1,5 +1,7 @@
 """The campaigns: what is finished is kept, a stop loses one data set at most, and the record is complete."""
 
+import json
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,27 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.Capt
     assert CALLS == [("y", 4, 2), ("x", 4, 3), ("y", 4, 3)]
     assert recorded(tmp_path) == "kind,total,n\nx,22,4\ny,22,4\n"
     assert "--only toy --sets 4 --seed 4" in (tmp_path / "toy" / "provenance.json").read_text()
+
+
+@pytest.mark.usefixtures("campaign")
+def test_the_record_names_every_commit_that_it_was_fitted_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for commit, sets in (("first", "1"), ("second", "2")):
+        monkeypatch.setattr(coverage, "checkout_commit", lambda commit=commit: commit)
+        assert coverage.main(["--state", str(tmp_path), "--record", str(tmp_path), "--sets", sets]) == 0
+    provenance = json.loads((tmp_path / "toy" / "provenance.json").read_text())
+    assert provenance["commit"] == "first, second"
+    assert provenance["n_runs"] == 4
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="the toy is known to forks only")
+@pytest.mark.usefixtures("campaign")
+def test_two_processes_record_what_one_does(tmp_path: Path) -> None:
+    for workers in ("1", "2"):
+        folder = str(tmp_path / workers)
+        assert coverage.main(["--state", folder, "--record", folder, "--workers", workers]) == 0
+    assert recorded(tmp_path / "1") == recorded(tmp_path / "2")
 
 
 def test_the_campaigns_are_those_of_the_experiments() -> None:

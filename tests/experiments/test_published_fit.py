@@ -41,7 +41,7 @@ def test_its_intervals_are_those_of_other_draws(published_folder: Path) -> None:
 def test_a_record_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = simulate_isoflop_sweep(LAWS["epoch"].law, [1e18, 1e19, 1e20], noise=0.002)
     monkeypatch.setattr(published_fit, "load_published", lambda name: table)
-    record_published_fit(tmp_path, commit="none", n_draws=20)
+    record_published_fit(tmp_path, n_draws=20)
     there = tmp_path / "epoch-frontier"
     assert {path.name for path in there.iterdir()} == {"runs.csv", "provenance.json"}
     assert len((there / "runs.csv").read_text().splitlines()) == 1 + len(BUDGETS)

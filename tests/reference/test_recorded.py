@@ -3,7 +3,12 @@ from pathlib import Path
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.reference.recorded import load_recorded, write_recorded
+from chinchilla_lib.reference.recorded import (
+    checkout_commit,
+    describe_computation,
+    load_recorded,
+    write_recorded,
+)
 
 
 def test_an_unknown_name_is_told_what_there_is() -> None:
@@ -24,3 +29,19 @@ def test_what_is_written_is_what_ships(tmp_path: Path) -> None:
     write_recorded(tmp_path / "rates-ci", "a,b\n1,2\n", recorded.provenance)
     shipped = Path(__file__).parents[2] / "chinchilla_lib/reference/recorded/rates-ci/provenance.json"
     assert (tmp_path / "rates-ci/provenance.json").read_text() == shipped.read_text()
+
+
+def test_a_computation_is_described_whole(tmp_path: Path) -> None:
+    about = describe_computation("a command", commit=checkout_commit(), seed=3, n_runs=5, seconds=1.26)
+    write_recorded(tmp_path / "x", "a\n1\n", about)
+    assert (about["seeds"], about["n_runs"], about["run_seconds"]) == ([3], 5, 1.3)
+    assert {"python", "numpy", "scipy"} == set(about["versions"][0])
+
+
+def test_an_installed_copy_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(checkout_commit().rstrip("+")) in (40, len("unknown"))
+    copy = tmp_path / "chinchilla_lib" / "reference" / "recorded.py"
+    copy.parent.mkdir(parents=True)
+    copy.touch()
+    monkeypatch.setattr("chinchilla_lib.reference.recorded.__file__", str(copy))
+    assert checkout_commit() == "unknown"
