@@ -1,5 +1,6 @@
 """What to know before trusting a fit: its optimum, each valley, and how the resampling went."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -49,7 +50,7 @@ class OptimumPoint:
 
 
 @dataclass(frozen=True, eq=False)
-class ValleyFit:
+class ValleyFit(ABC):
     """How one valley was fitted; each form of Approach 2 adds its curve."""
 
     flops: float
@@ -84,13 +85,13 @@ class ValleyFit:
         return float(low), float(high)
 
     @property
+    @abstractmethod
     def curvature(self) -> float:
         """Second derivative of the loss in ln N, nats per token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict(self, n_params: FloatArray) -> FloatArray:
         """Loss of the curve at model sizes, nats per token."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

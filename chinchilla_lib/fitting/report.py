@@ -31,7 +31,8 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
     -------
     dict
         ``verdict`` is the label and ``verdict_reason`` its reason. ``law`` (E, A, B, alpha, beta) and
-        ``objective`` (the sum over runs) are null only for a method that fits no law. ``intervals`` holds
+        ``objective`` (the sum over runs) are null only for a method that fits no law; ``loss_known`` is false
+        where the law tells differences of losses only. ``intervals`` holds
         ``[low, high]`` of a, b and the law's fields, null without draws. ``frontier`` is the optimum on a
         grid of budgets from a tenth of the smallest to 10,000 times the largest.
     """

@@ -9,9 +9,7 @@ import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import bootstrap_fit
-from chinchilla_lib.fitting.candidates import SizeCurves, rank_curves
 from chinchilla_lib.fitting.envelope import N_BUDGETS, envelope_estimator, fit_envelope
-from chinchilla_lib.fitting.smoothing import smooth_curves
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
@@ -75,49 +73,6 @@ def test_edges_of_the_sizes_do_not_draw_the_frontier_inwards() -> None:
         exponents.append(fit_envelope(table, simulate_curves(PUBLISHED, table, n_points=100)).a)
     error = np.std(exponents, ddof=1) / math.sqrt(20)
     assert abs(np.mean(exponents) - PUBLISHED.a) < 4 * error < 0.02
-
-
-def test_the_ranking_is_the_naive_minimum_of_any_resample() -> None:
-    table = design(6, 3, noise=0.01, seed=2)
-    curves = simulate_curves(PUBLISHED, table, noise=0.01, n_points=40)
-    log_flops = np.linspace(np.log(table.flops.min()), np.log(table.flops.max()), 60)
-    ranking = rank_curves(curves, log_flops, window=0)
-    present = np.random.default_rng(1).random((30, 18)) < 0.6
-    choice = ranking.choose(present, np.arange(60))
-    smooth = smooth_curves(curves, 0)
-    for row in range(30):
-        for column, x in enumerate(log_flops):
-            losses = {}
-            for run in np.flatnonzero(present[row]):
-                points = slice(curves.first[run], curves.last[run] + 1)
-                known = np.log(curves.flops[points])
-                if known[0] <= x <= known[-1]:
-                    losses[run] = float(np.interp(x, known, smooth[points]))
-            if losses:
-                best = min(losses, key=lambda run: losses[run])
-                assert choice.loss[row, column] == pytest.approx(losses[best], rel=1e-12)
-                assert choice.log_n[row, column] == math.log(table.n_params[best])
-                budget = 6 * np.exp(choice.log_n + choice.log_d)[row, column]
-                assert budget == pytest.approx(math.exp(x), rel=1e-9)
-            else:
-                assert np.isnan(choice.loss[row, column])
-
-
-def test_sizes_are_interpolated_through_their_final_losses() -> None:
-    table = design(3, 4)
-    log_flops = np.sort(np.log(table.flops))
-    sizes = SizeCurves(table, log_flops)
-    choice = sizes.choose(np.ones((1, 12), dtype=np.int64), np.arange(12))
-    order = np.argsort(table.flops)
-    # At each run's own FLOPs the best size loses at most what that run does.
-    assert (choice.loss[0] <= table.loss[order] * (1 + 1e-8)).all()
-    alone = np.zeros((1, 12), dtype=np.int64)
-    alone[0, 4:8] = 1
-    middle = sizes.choose(alone, np.arange(12))
-    mine = np.isin(order, [4, 5, 6, 7])
-    np.testing.assert_allclose(middle.loss[0][mine], table.loss[order][mine], rtol=1e-8)
-    outside = np.log(table.flops[order]) > math.log(table.flops[7]) + 1e-6
-    assert np.isnan(middle.loss[0][outside]).all()
 
 
 def test_runs_of_equal_size_and_flops_are_averaged() -> None:
