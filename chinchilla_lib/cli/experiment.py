@@ -1,38 +1,55 @@
-"""``chinchilla-lib experiment``: run an experiment of the book, judge it, record it."""
+"""``chinchilla-lib experiment``: list, price and run the experiments of the book, judge and record them."""
 
 import argparse
 import datetime
+import json
 import logging
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from chinchilla_lib import workspace
-from chinchilla_lib._format import format_flops
+from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.corpus.prepare import prepare_corpus
+from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.experiments.recipe import (
+from chinchilla_lib.experiments.catalogue import (
     EXPERIMENTS,
-    compare_costs,
-    judge_rates,
-    judge_schedules,
-    plan_experiment,
+    TIERS_BY_MINUTES,
+    choose_tier,
+    find_experiment,
 )
-from chinchilla_lib.reference.recorded import checkout_commit, write_recorded
-from chinchilla_lib.runs import RunRecord
-from chinchilla_lib.sweeps.plan import SweepPlan
-from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
+from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part
+from chinchilla_lib.experiments.runner import FORECAST, Sitting, read_commits, run_parts, write_forecast
+from chinchilla_lib.experiments.tables import curves_table, runs_table
+from chinchilla_lib.reference.recorded import (
+    is_committed,
+    list_recorded,
+    load_forecast,
+    load_recorded,
+    write_recorded,
+)
+from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
+from chinchilla_lib.sweeps.jobs import Trainer
+from chinchilla_lib.sweeps.plan import MAX_EPOCHS, SweepPlan
+from chinchilla_lib.sweeps.pricing import Prices
+from chinchilla_lib.sweeps.runner import Progress, SweepError
 
 __all__ = ["register", "run"]
 
 _EXAMPLES: Final = """\
 examples:
-  chinchilla-lib experiment rates-ci --out rates-ci
-  chinchilla-lib experiment schedules-ci --out schedules-ci --record chinchilla_lib/reference/recorded
+  chinchilla-lib experiment list
+  chinchilla-lib experiment plan main --tier cpu-120
+  chinchilla-lib experiment run main --tier cpu-120
+  chinchilla-lib experiment run --all --tier cpu-60
 """
+_UNPREPARED: Final = "not prepared yet"
 
 
 def register(subparsers: Any) -> None:
@@ -40,97 +57,293 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "experiment",
         help=COMMANDS["experiment"],
-        description="Run an experiment of the book and judge it by the rule written down before. A stopped "
-        "one goes on where it was.",
+        description="The experiments of the book: list them, price one, run it. A stopped one goes on where "
+        "it was when the same command is given again.",
         epilog=_EXAMPLES,
     )
-    names = "; ".join(f"{name}: {text}" for name, text in EXPERIMENTS.items())
-    parser.add_argument("name", choices=list(EXPERIMENTS), help=names)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of its runs")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (2)")
-    parser.add_argument("--record", type=Path, metavar="DIR", help="write DIR/NAME with its provenance")
-    parser.set_defaults(run=run)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser(
+        "list", help="list experiments, tiers and what is recorded", epilog=_EXAMPLES
+    )
+    listing.add_argument("--json", action="store_true", help="print it as JSON")
+    listing.set_defaults(run=_list)
+    plan = actions.add_parser("plan", help="price an experiment on this machine", epilog=_EXAMPLES)
+    start = actions.add_parser("run", help="train, judge, record", epilog=_EXAMPLES)
+    plan.add_argument("name", choices=list(EXPERIMENTS), metavar="NAME")
+    start.add_argument("name", nargs="?", choices=list(EXPERIMENTS), metavar="NAME")
+    start.add_argument(
+        "--all", action="store_true", help="all whose plans together are priced within the tier's minutes"
+    )
+    for action in (plan, start):
+        action.add_argument(
+            "--tier", required=True, metavar="T", help="how much is done; see 'experiment list'"
+        )
+        action.add_argument("--workers", type=int, default=2, metavar="N", help="processes (2)")
+    plan.add_argument("--json", action="store_true", help="print the price as JSON")
+    plan.set_defaults(run=_plan)
+    start.add_argument("--out", type=Path, metavar="DIR", help="folder of its runs (in the workspace)")
+    start.add_argument("--record", type=Path, metavar="DIR", help="write DIR/NAME-TIER with its provenance")
+    start.set_defaults(run=_run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train what is not there yet, judge, record."""
-    if options.workers < 1:
+    """Carry out an action of the command."""
+    if getattr(options, "workers", 1) < 1:
         raise InputError(f"--workers is {options.workers}; give 1 or more")
-    from chinchilla_lib.training.trainer import ShardTrainer  # torch
-
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    folder = workspace.folder("corpora", "sotu-512")
-    shards = prepare_corpus("sotu", folder, vocab_size=512)
-    plan = plan_experiment(options.name, corpus=shards.identity)
-    commit = checkout_commit()
-    print(f"{options.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs", file=sys.stderr)
-    try:
-        records = run_sweep(
-            plan,
-            ShardTrainer(folder.resolve()),
-            options.out,
-            n_workers=options.workers,
-            on_progress=_show,
+    status: int = options.run(options)
+    return status
+
+
+def _list(options: argparse.Namespace) -> int:
+    """List the experiments."""
+    recorded = set(list_recorded())
+    entries: list[dict[str, Any]] = []
+    for experiment in EXPERIMENTS.values():
+        for tier in experiment.parts:
+            name = f"{experiment.name}-{tier}"
+            plans = [part.plan(_UNPREPARED) for part in _all_parts(experiment, tier)]
+            about = load_recorded(name).provenance if name in recorded else {}
+            entries.append(
+                {
+                    "name": experiment.name,
+                    "tier": tier,
+                    "title": experiment.title,
+                    "section": experiment.section,
+                    "claim": experiment.claim,
+                    "rule": experiment.rule,
+                    "runs": sum(len(plan.configs) for plan in plans),
+                    "flops": sum(plan.flops for plan in plans),
+                    "recorded": bool(about),
+                    "date": about.get("date"),
+                    "device": about.get("device"),
+                    "run_seconds": about.get("run_seconds"),
+                }
+            )
+    if options.json:
+        print(json.dumps(entries, indent=1))
+        return 0
+    last = None
+    for entry in entries:
+        if entry["name"] != last:
+            print(f"{entry['name']}: {entry['title']} (section {entry['section']})")
+        last = entry["name"]
+        cost = (
+            f"{entry['date']}, {_duration(entry['run_seconds'])} of training" if entry["recorded"] else "no"
         )
-    except SweepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if len(records) < len(plan.configs):
-        missing = len(plan.configs) - len(records)
-        print(
-            f"error: {missing} runs diverged, so there is no verdict: {options.out / 'quarantine'}",
-            file=sys.stderr,
-        )
-        return 1
-    print(_judge(plan, [record.to_row() for record in records]))
-    if options.record:
-        runs = (options.out / "runs.csv").read_text(encoding="utf-8")
-        target = options.record / options.name
-        write_recorded(target, runs, _provenance(options, plan, records, commit))
-        print(f"recorded in {target}", file=sys.stderr)
+        flops = format_flops(entry["flops"])
+        print(f"  --tier {entry['tier']:8} {entry['runs']:4} runs {flops:>8} FLOPs   recorded: {cost}")
     return 0
 
 
-def _judge(plan: SweepPlan, rows: Sequence[Mapping[str, str | int | float]]) -> str:
-    if plan.name.startswith("schedules"):
-        check = judge_schedules(rows, cost_ratio=compare_costs(plan.configs))
-        lines = [
-            f"width {d_model:>3}, {n_steps:>5} steps: cooldown less cosine {difference:+.4f}"
-            for (d_model, n_steps), difference in check.differences.items()
-        ]
-        return "\n".join(
-            [
-                *lines,
-                f"mean |difference| {check.mean_difference:.4f}, seed sd {check.seed_sd:.4f}: "
-                f"{'equal within seed noise' if check.holds else 'NOT equal within seed noise'}; "
-                f"cosine costs {check.cost_ratio:.2f} times as many FLOPs",
-            ]
+def _plan(options: argparse.Namespace) -> int:
+    """Price an experiment."""
+    experiment = find_experiment(options.name)
+    price = _price(experiment, options.tier, options.workers, _prices())
+    if options.json:
+        print(json.dumps(price, indent=1))
+        return 0
+    print(f"{experiment.name}, tier {options.tier}: {experiment.title}")
+    print(f"claim (section {experiment.section}): {experiment.claim}")
+    print(f"rule: {experiment.rule}")
+    for part in price["parts"]:
+        print(
+            f"  {part['name']} on {part['corpus']}: {part['runs']} runs, "
+            f"{format_flops(part['flops'])} FLOPs, "
+            f"longest {format_count(part['longest'])} tokens, about {_duration(part['seconds'])}"
         )
-    return "\n".join(
-        f"width {check.d_model:>3}: rate {check.rate:.4f}, losses at half, once, twice "
-        f"{', '.join(f'{loss:.4f}' for loss in check.losses)}; best at {check.best_factor:.2f} times "
-        f"the rule, excess {check.excess:.4f}: {'holds' if check.holds else 'DOES NOT HOLD'}"
-        for check in judge_rates(rows)
+    if price["later_unknown"]:
+        print("  and runs that its forecast will ask for, priced when it is there")
+    print(f"about {_duration(price['seconds'])} with {options.workers} processes, nothing done yet assumed")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run one experiment, or those that a tier affords."""
+    if options.all == (options.name is not None):
+        raise InputError("give the NAME of an experiment, or --all")
+    signal.signal(signal.SIGTERM, _stop)
+    prices = _prices()
+    if not options.all:
+        return _run_one(find_experiment(options.name), options.tier, options, prices)
+    if options.tier not in TIERS_BY_MINUTES:
+        raise InputError(f"--tier is {options.tier!r}; --all knows {', '.join(TIERS_BY_MINUTES)}")
+    if options.out:
+        raise InputError("--out is given with --all; each experiment has its own folder in the workspace")
+    chosen, left = [], 60.0 * TIERS_BY_MINUTES[options.tier]
+    for experiment in EXPERIMENTS.values():
+        tier = choose_tier(experiment, options.tier)
+        seconds = _price(experiment, tier, options.workers, prices)["seconds"] if tier else 0.0
+        if tier is None or seconds > left:
+            why = (
+                "it has no tier so small" if tier is None else f"{tier} takes about {_duration(seconds)} more"
+            )
+            _say(f"left out: {experiment.name} ({why})")
+        else:
+            chosen.append((experiment, tier))
+            left -= seconds
+    status = 0
+    for experiment, tier in chosen:
+        _say(f"== {experiment.name}, tier {tier}")
+        status = max(status, _run_one(experiment, tier, options, prices))
+    return status
+
+
+def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, prices: Prices) -> int:
+    name = f"{experiment.name}-{tier}"
+    parts = experiment.parts_of(tier)
+    folder: Path = options.out or workspace.folder("experiments", name)
+    neighbours = [path for path in workspace.folder("experiments").glob("*/*") if path.is_dir()]
+    sitting = Sitting(
+        prepare=lambda part: _prepare(part, folder),
+        n_workers=options.workers,
+        estimate_seconds=prices,
+        on_part=lambda part, plan: _say(
+            f"{name}, {part.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs"
+        ),
+        on_progress=_show,
     )
+    try:
+        records = run_parts(parts, folder, sitting, neighbours=neighbours)
+        forecast = None
+        if experiment.foretell is not None:
+            forecast = _find_forecast(experiment, tier, folder, options.record, records)
+            if forecast is None:
+                return 0
+            later = experiment.parts_of(tier, forecast)[len(parts) :]
+            records |= run_parts(later, folder, sitting, neighbours=neighbours)
+    except KeyboardInterrupt:
+        _say(f"stopped; finished runs are in {folder} and the same command goes on from there")
+        raise
+    except SweepError as error:
+        _say(f"error: {error}")
+        return 1
+    rows = {part: [record.to_row() for record in done] for part, done in records.items()}
+    print(f"{name}: {experiment.judge(rows, forecast)}")
+    if options.record:
+        target = options.record / name
+        about = _provenance(experiment.name, tier, folder, records)
+        write_recorded(target, runs_table(records), about, curves_table(records))
+        _say(f"recorded in {target}")
+    return 0
+
+
+def _find_forecast(
+    experiment: Experiment,
+    tier: str,
+    folder: Path,
+    record: Path | None,
+    records: Mapping[str, Sequence[RunRecord]],
+) -> Forecast | None:
+    """The forecast that was written down; none if it has just been, and must be committed first."""
+    name = f"{experiment.name}-{tier}"
+    path = (record / name if record else folder) / FORECAST
+    if path.is_file():
+        if record and not is_committed(path):
+            raise InputError(f"{path} is not committed; commit the forecast, then run again to test it")
+        forecast: Forecast = json.loads(path.read_text(encoding="utf-8"))
+        return forecast
+    if (shipped := load_forecast(name)) is not None:
+        return shipped
+    rows = {part: [record.to_row() for record in done] for part, done in records.items()}
+    forecast = write_forecast(experiment, tier, rows, path)
+    print(json.dumps(forecast, indent=1))
+    if record:
+        _say(f"the forecast is in {path}; commit it, then run the same command again to test it")
+        return None
+    return forecast
+
+
+def _all_parts(experiment: Experiment, tier: str) -> tuple[Part, ...]:
+    return experiment.parts_of(tier, load_forecast(f"{experiment.name}-{tier}"))
+
+
+def _price(experiment: Experiment, tier: str, n_workers: int, prices: Prices) -> dict[str, Any]:
+    parts = []
+    for part in _all_parts(experiment, tier):
+        configs = part.plan(_UNPREPARED).preview().configs
+        parts.append(
+            {
+                "name": part.name,
+                "corpus": part.corpus,
+                "runs": len(configs),
+                "flops": sum(config.flops for config in configs),
+                "longest": max(config.n_tokens for config in configs),
+                "seconds": prices.wall_seconds(configs, n_workers),
+            }
+        )
+    return {
+        "name": experiment.name,
+        "tier": tier,
+        "parts": parts,
+        "later_unknown": experiment.later is not None and len(parts) == len(experiment.parts[tier]),
+        "seconds": sum(part["seconds"] for part in parts),
+    }
+
+
+def _prices() -> Prices:
+    def estimate(configs: Sequence[RunConfig]) -> list[float]:
+        from chinchilla_lib.training.trainer import estimate_seconds  # torch, only when it is asked for
+
+        return estimate_seconds(configs)
+
+    return Prices(estimate)
+
+
+def _prepare(part: Part, folder: Path) -> tuple[str, Trainer]:
+    from chinchilla_lib.training.trainer import ShardTrainer  # torch, only when runs are asked for
+
+    _say(f"corpus {part.corpus}: preparing or checking")
+    at = workspace.folder("corpora", f"{part.corpus}-{part.vocab_size}")
+    shards: Shards = prepare_corpus(part.corpus, at, vocab_size=part.vocab_size)
+    plan: SweepPlan = part.plan(shards.identity).preview()
+    if (epochs := plan.epochs(shards.train.n_tokens)) > 1:
+        _say(f"{part.name}: the longest run passes over its corpus {epochs:.2f} times")
+    if epochs > MAX_EPOCHS:
+        plan.check_epochs(shards.train.n_tokens)
+    models = (folder / "models").resolve() if part.keeps_models else None
+    return shards.identity, ShardTrainer(at.resolve(), models_folder=models)
 
 
 def _provenance(
-    options: argparse.Namespace, plan: SweepPlan, records: Sequence[RunRecord], commit: str
+    name: str, tier: str, folder: Path, records: Mapping[str, Sequence[RunRecord]]
 ) -> dict[str, Any]:
-    environments = [dict(record.environment) for record in records]
+    everything = [record for done in records.values() for record in done]
+    environments = [dict(record.environment) for record in everything]
+    devices = sorted({environment.pop("device") for environment in environments})
+    commits = dict.fromkeys(commit for part in records for commit in read_commits(folder / part))
     return {
-        "command": f"chinchilla-lib experiment {options.name} --out DIR --workers {options.workers}",
-        "commit": commit,
+        "command": f"chinchilla-lib experiment run {name} --tier {tier}",
+        "commit": ", ".join(commits),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "device": sorted({environment.pop("device") for environment in environments}),
+        "device": devices,
         "versions": [dict(pairs) for pairs in sorted({tuple(sorted(e.items())) for e in environments})],
-        "seeds": sorted({config.seed for config in plan.configs}),
-        "n_runs": len(records),
-        "run_seconds": round(sum(record.seconds for record in records), 1),
-        "corpus": plan.configs[0].corpus,
+        "seeds": sorted({record.config.seed for record in everything}),
+        "n_runs": len(everything),
+        "run_seconds": round(sum(record.seconds for record in everything), 1),
+        "corpus": ", ".join(dict.fromkeys(record.config.corpus for record in everything)),
     }
 
 
 def _show(progress: Progress) -> None:
-    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
-    print(f"[{progress.n_done}/{progress.n_total}] {time.strftime('%H:%M:%S')}{left}", file=sys.stderr)
+    ended = ""
+    if progress.result is not None:
+        config = progress.result.config
+        loss = "failed" if isinstance(progress.result, RunFailure) else f"{progress.result.loss:.4f}"
+        ended = f"  {format_flops(config.flops_budget)} FLOPs, width {config.shape.d_model}: {loss}"
+    left = "" if progress.seconds_left is None else f", about {_duration(progress.seconds_left)} left"
+    _say(f"[{progress.n_done}/{progress.n_total}] {time.strftime('%H:%M:%S')}{left}{ended}")
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

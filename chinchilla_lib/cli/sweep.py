@@ -22,7 +22,8 @@ from chinchilla_lib.runs import PRECISIONS, SCHEDULES, RunConfig, RunFailure
 from chinchilla_lib.sweeps.executors import Executor, Processes
 from chinchilla_lib.sweeps.folder import SweepFolder
 from chinchilla_lib.sweeps.locks import Shard
-from chinchilla_lib.sweeps.plan import MAX_EPOCHS, SweepPlan, count_once, plan_isoflop_sweep
+from chinchilla_lib.sweeps.plan import MAX_EPOCHS, SweepPlan, plan_isoflop_sweep
+from chinchilla_lib.sweeps.pricing import Prices
 from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
 from chinchilla_lib.sweeps.status import read_status, rebuild_tables, runs_left
 from chinchilla_lib.sweeps.tiers import TIERS, Tier
@@ -129,9 +130,9 @@ def run(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     """List and price the runs."""
     plan, shards = _make_plan(options)
-    preview, estimates = plan.preview(), _Estimates(shards.folder)
-    seconds = estimates(preview.configs)
-    wall = estimates.wall_seconds(preview.configs, options.workers)
+    preview, prices = plan.preview(), _prices(shards)
+    seconds = prices(preview.configs)
+    wall = prices.wall_seconds(preview.configs, options.workers)
     _say_price(preview, shards, wall, options.workers)
     if plan.ladder:
         _say(
@@ -160,10 +161,10 @@ def _run(options: argparse.Namespace) -> int:
     executor = _executor(options)
     started = time.monotonic()
     plan, shards = _make_plan(options)
-    folder, estimates = SweepFolder(options.out), _Estimates(shards.folder)
+    folder, prices = SweepFolder(options.out), _prices(shards)
     if left := runs_left(plan, folder):
         n_workers = executor.n_workers * (shard.count if shard else 1)
-        _say_price(plan.preview(), shards, estimates.wall_seconds(left, n_workers), n_workers)
+        _say_price(plan.preview(), shards, prices.wall_seconds(left, n_workers), n_workers)
     signal.signal(signal.SIGTERM, _stop)
     try:
         records = run_sweep(
@@ -172,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
             options.out,
             executor=executor,
             shard=shard,
-            estimate_seconds=estimates,
+            estimate_seconds=prices,
             retry_quarantined=options.retry_quarantined,
             on_progress=lambda progress: _say(_describe(progress, time.monotonic() - started)),
         )
@@ -325,30 +326,10 @@ def _executor(options: argparse.Namespace) -> Executor:
     return RayTasks(gpus_per_job=options.gpus_per_job)
 
 
-class _Estimates:
-    """Seconds that runs would take alone on the device found; runs of one shape and batch are timed once."""
+def _prices(shards: Shards) -> Prices:
+    from chinchilla_lib.training.trainer import ShardTrainer  # torch, only when a sweep is asked for
 
-    def __init__(self, shards_folder: Path) -> None:
-        from chinchilla_lib.training.trainer import ShardTrainer
-
-        self._trainer = ShardTrainer(shards_folder.resolve())
-        self._per_step: dict[object, float] = {}
-
-    def __call__(self, configs: Sequence[RunConfig]) -> list[float]:
-        new = {key: config for config in configs if (key := _kind(config)) not in self._per_step}
-        seconds = self._trainer.estimate_seconds(list(new.values())) if new else []
-        for (key, config), cost in zip(new.items(), seconds, strict=True):
-            self._per_step[key] = cost / config.n_steps
-        return [self._per_step[_kind(config)] * config.n_steps for config in configs]
-
-    def wall_seconds(self, configs: Sequence[RunConfig], n_workers: int) -> float:
-        """Seconds that all runs take, a shared trunk counted once, with some workers at their best."""
-        seconds = {c.run_id: cost for c, cost in zip(configs, self(configs), strict=True)}
-        return count_once(configs, lambda config: seconds[config.run_id]) / min(n_workers, len(configs))
-
-
-def _kind(config: RunConfig) -> object:
-    return config.shape, config.batch_size_sequences, config.precision
+    return Prices(ShardTrainer(shards.folder.resolve()).estimate_seconds)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

@@ -5,26 +5,27 @@ deviation over seeds for the schedules.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Row, Verdict
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.plan import SweepPlan, count_once, plan_runs
 from chinchilla_lib.sweeps.tiers import TIERS
 
 __all__ = [
-    "EXPERIMENTS",
     "FACTORS",
     "MAX_EXCESS",
+    "RATES",
+    "SCHEDULES",
     "RateCheck",
     "ScheduleCheck",
     "compare_costs",
     "judge_rates",
     "judge_schedules",
-    "plan_experiment",
     "plan_rates",
     "plan_schedules",
 ]
@@ -46,9 +47,6 @@ _SCHEDULE_SIZES: Final[Mapping[str, tuple[float, tuple[int, ...]]]] = {
 }
 _SCHEDULE_SEEDS: Final = (0, 1, 2)
 _HORIZONS: Final = (0.25, 0.5, 1.0)
-
-Row = Mapping[str, str | int | float]
-"""A row of ``runs.csv``, or of ``RunRecord.to_row``."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +90,10 @@ class ScheduleCheck:
         steps.
     seed_sd : float
         Standard deviation of a cosine run's loss over seeds, pooled over sizes and lengths.
-    cost_ratio : float
-        FLOPs of all cosine runs over those of trunks and cooldowns.
     """
 
     differences: Mapping[tuple[int, int], float]
     seed_sd: float
-    cost_ratio: float
 
     @property
     def mean_difference(self) -> float:
@@ -149,21 +144,6 @@ def plan_schedules(tier: str, *, corpus: str) -> SweepPlan:
     return SweepPlan(f"schedules-{tier}", cosine + cooled, design.corpus)
 
 
-EXPERIMENTS: Final[Mapping[str, str]] = {
-    "rates-ci": "learning-rate rule of the ci tier: 3 sizes, 3 rates",
-    "rates-cpu-20": "learning-rate rule of the tiers for two cores: 3 sizes, 3 rates",
-    "schedules-ci": "cosine against cooldowns from one trunk: 2 sizes, 3 lengths, 3 seeds",
-    "schedules-cpu-20": "the same with 2,000 steps in the shortest runs",
-}
-"""What each experiment of this module is, by name."""
-
-
-def plan_experiment(name: str, *, corpus: str) -> SweepPlan:
-    """Plan of an experiment of :data:`EXPERIMENTS` on a corpus of this identity."""
-    kind, _, tier = name.partition("-")
-    return (plan_rates if kind == "rates" else plan_schedules)(tier, corpus=corpus)
-
-
 def judge_rates(rows: Iterable[Row]) -> tuple[RateCheck, ...]:
     """Verdict on the learning-rate rule, a check for each size.
 
@@ -188,15 +168,13 @@ def judge_rates(rows: Iterable[Row]) -> tuple[RateCheck, ...]:
     return tuple(checks)
 
 
-def judge_schedules(rows: Iterable[Row], *, cost_ratio: float) -> ScheduleCheck:
+def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
     """Verdict on cooldowns from one trunk.
 
     Parameters
     ----------
     rows : iterable of mapping
         Runs of :func:`plan_schedules`.
-    cost_ratio : float
-        FLOPs of its cosine runs over those of its trunks and cooldowns (:func:`compare_costs`).
     """
     losses: dict[tuple[int, int], dict[str, dict[int, float]]] = {}
     for row in rows:
@@ -207,7 +185,7 @@ def judge_schedules(rows: Iterable[Row], *, cost_ratio: float) -> ScheduleCheck:
         cosine, cooled = cell["cosine"], cell["wsd"]
         differences[key] = float(np.mean([cooled[seed] - cosine[seed] for seed in cosine]))
         variances.append(np.var(list(cosine.values()), ddof=1))
-    return ScheduleCheck(differences, math.sqrt(np.mean(variances)), cost_ratio)
+    return ScheduleCheck(differences, math.sqrt(np.mean(variances)))
 
 
 def compare_costs(configs: Sequence[RunConfig]) -> float:
@@ -217,3 +195,48 @@ def compare_costs(configs: Sequence[RunConfig]) -> float:
         return count_once([c for c in configs if c.schedule == schedule], lambda config: config.flops)
 
     return flops("cosine") / flops("wsd")
+
+
+def _verdict_on_rates(results: Results, forecast: Forecast | None) -> Verdict:
+    checks = judge_rates(row for rows in results.values() for row in rows)
+    text = "; ".join(
+        f"width {check.d_model}: best at {check.best_factor:.2f} times the rule, excess {check.excess:.4f}"
+        for check in checks
+    )
+    numbers = {f"excess_{check.d_model}": check.excess for check in checks}
+    return Verdict("holds" if all(check.holds for check in checks) else "does not hold", text, numbers)
+
+
+def _verdict_on_schedules(results: Results, forecast: Forecast | None) -> Verdict:
+    check = judge_schedules(row for rows in results.values() for row in rows)
+    text = (
+        f"mean absolute difference {check.mean_difference:.4f}, over seeds {check.seed_sd:.4f} nats per token"
+    )
+    numbers = {"mean_difference": check.mean_difference, "seed_sd": check.seed_sd}
+    return Verdict("holds" if check.holds else "does not hold", text, numbers)
+
+
+def _part(plan: Callable[..., SweepPlan], tier: str) -> tuple[Part]:
+    design = TIERS[tier]
+    return (Part("runs", "sotu", design.vocab_size, lambda identity: plan(tier, corpus=identity)),)
+
+
+RATES: Final = Experiment(
+    name="rates",
+    title="learning rates of the recipe: 3 sizes, each at half, once and twice the rule",
+    section="3.1, appendix B",
+    claim="the rule of our tiers is near the best rate, so that no size is held back by it",
+    rule=f"holds if the rule loses at most {MAX_EXCESS} nats per token to the best rate at every size",
+    parts={tier: _part(plan_rates, tier) for tier in _RATE_SIZES},
+    judge=_verdict_on_rates,
+)
+
+SCHEDULES: Final = Experiment(
+    name="schedules",
+    title="cosine against cooldowns from one trunk: 2 sizes, 3 lengths, 3 seeds",
+    section="appendix B",
+    claim="cooldowns from one trunk may stand in for a cosine run of each length",
+    rule="holds if the mean absolute difference is at most the standard deviation over seeds",
+    parts={tier: _part(plan_schedules, tier) for tier in _SCHEDULE_SIZES},
+    judge=_verdict_on_schedules,
+)

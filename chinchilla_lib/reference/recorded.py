@@ -13,8 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.sweeps.curves import CurveTable
+from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["Recorded", "checkout_commit", "describe_computation", "load_recorded", "write_recorded"]
+__all__ = [
+    "Recorded",
+    "checkout_commit",
+    "describe_computation",
+    "is_committed",
+    "list_recorded",
+    "load_forecast",
+    "load_recorded",
+    "write_recorded",
+]
 
 _PROVENANCE = (
     "command", "commit", "date", "device", "versions", "seeds", "n_runs", "run_seconds", "corpus",
@@ -33,11 +44,60 @@ class Recorded:
     provenance : mapping
         Command, commit, date, device, versions, seeds, number of runs, seconds of all runs together,
         and corpus.
+    curve_rows : tuple of mapping
+        Of ``curves.csv``, where curves were kept: run, tokens and training loss.
+    forecast : mapping or None
+        Of ``forecast.json``: what was said before the later runs were done.
     """
 
     name: str
     rows: tuple[Mapping[str, str], ...]
     provenance: Mapping[str, Any]
+    curve_rows: tuple[Mapping[str, str], ...] = ()
+    forecast: Mapping[str, Any] | None = None
+
+    def parts(self) -> dict[str, list[Mapping[str, str]]]:
+        """Rows by part; without a column ``part`` all are in one, named after the experiment."""
+        parts: dict[str, list[Mapping[str, str]]] = {}
+        for row in self.rows:
+            parts.setdefault(row.get("part", self.name), []).append(row)
+        return parts
+
+    def table(self, *parts: str) -> SweepTable:
+        """Runs of some parts, of all if none is named.
+
+        Raises
+        ------
+        InputError
+            If there is no part of that name.
+        """
+        held = self.parts()
+        for part in parts:
+            if part not in held:
+                raise InputError(f"{self.name} has no part {part!r}; it has {', '.join(held)}")
+        rows = [row for part in parts or held for row in held[part]]
+        return SweepTable.from_records(rows, source=" ".join(("recorded", self.name, *parts)))
+
+    def curves(self, *parts: str) -> CurveTable:
+        """Their training curves, thinned.
+
+        Raises
+        ------
+        InputError
+            If no curves were kept, or there is no part of that name.
+        """
+        if not self.curve_rows:
+            raise InputError(f"{self.name}: no curves are recorded")
+        table = self.table(*parts)
+        runs = set(table.run_id)
+        rows = [row for row in self.curve_rows if row["run_id"] in runs]
+        return CurveTable.from_records(rows, table, source=f"{table.source}, curves")
+
+
+def list_recorded() -> list[str]:
+    """Names of the recorded experiments whose runs are there; a forecast alone does not count."""
+    folder = files("chinchilla_lib.reference") / "recorded"
+    return sorted(entry.name for entry in folder.iterdir() if (entry / "provenance.json").is_file())
 
 
 def load_recorded(name: str) -> Recorded:
@@ -49,14 +109,31 @@ def load_recorded(name: str) -> Recorded:
         If there is none of that name.
     """
     folder = files("chinchilla_lib.reference") / "recorded"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    names = list_recorded()
     if name not in names:
         raise InputError(f"no experiment {name!r} is recorded; choose one of {', '.join(names)}")
-    rows = tuple(csv.DictReader((folder / name / "runs.csv").read_text(encoding="utf-8").splitlines()))
-    return Recorded(name, rows, json.loads((folder / name / "provenance.json").read_text(encoding="utf-8")))
+
+    def read(file: str) -> str:
+        path = folder / name / file
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    return Recorded(
+        name,
+        rows=tuple(csv.DictReader(read("runs.csv").splitlines())),
+        provenance=json.loads(read("provenance.json")),
+        curve_rows=tuple(csv.DictReader(read("curves.csv").splitlines())),
+        forecast=load_forecast(name),
+    )
 
 
-def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any]) -> None:
+def load_forecast(name: str) -> Mapping[str, Any] | None:
+    """What was said before the later runs of an experiment; none if nothing was."""
+    path = files("chinchilla_lib.reference") / "recorded" / name / "forecast.json"
+    forecast: Mapping[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    return forecast
+
+
+def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curves: str = "") -> None:
     """Write an experiment in the form that :func:`load_recorded` reads.
 
     Parameters
@@ -64,8 +141,10 @@ def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any]) -> No
     folder : pathlib.Path
         Its name is the experiment's.
     runs : str
-        Content of ``runs.csv``.
+        Content of ``runs.csv``; with a column ``part`` if there are several parts.
     provenance : mapping
+    curves : str
+        Content of ``curves.csv``, if curves are kept.
 
     Raises
     ------
@@ -77,6 +156,8 @@ def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any]) -> No
         raise InputError(f"the provenance lacks {', '.join(missing)}; it needs {', '.join(_PROVENANCE)}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "runs.csv").write_text(runs, encoding="utf-8")
+    if curves:
+        (folder / "curves.csv").write_text(curves, encoding="utf-8")
     text = json.dumps({name: provenance[name] for name in _PROVENANCE}, indent=1) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8")
 
@@ -96,6 +177,23 @@ def checkout_commit() -> str:
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def is_committed(path: Path) -> bool:
+    """Whether a file is committed as it stands, or lies in no checkout."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["git", "-C", str(path.resolve().parent), *arguments], capture_output=True, text=True
+        )
+
+    try:
+        if git("rev-parse", "--is-inside-work-tree").returncode:
+            return True
+        status = git("status", "--porcelain", "--", path.name)
+        return status.returncode == 0 and not status.stdout and bool(git("ls-files", path.name).stdout)
+    except OSError:  # no git
+        return True
 
 
 def describe_computation(

@@ -19,7 +19,7 @@ from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunFailure, RunRecord
 from chinchilla_lib.training.batches import HeldoutWindows, choose_heldout, training_batches
-from chinchilla_lib.training.checkpoint import load_state, save_state
+from chinchilla_lib.training.checkpoint import load_state, save_model, save_state
 from chinchilla_lib.training.cpu import CpuStep
 from chinchilla_lib.training.cuda import DeviceSteps
 from chinchilla_lib.training.heldout import measure_heldout
@@ -95,6 +95,7 @@ def train_job(
     device: torch.device | None = None,
     checkpoint_folder: Path | None = None,
     checkpoint_seconds: float = 60.0,
+    models_folder: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
     step: "Step | None" = None,
 ) -> Iterator[RunRecord | RunFailure]:
@@ -114,6 +115,8 @@ def train_job(
         Of this job alone. States are kept there, and a job found there goes on where it was.
     checkpoint_seconds : float
         Time between two states.
+    models_folder : pathlib.Path, optional
+        Where the weights of finished runs are kept, as ``RUN_ID.safetensors``.
     on_step : callable, optional
         Called with the step (from 1) and its training loss, the mean over runs side by side.
     step : Step, optional
@@ -131,7 +134,7 @@ def train_job(
     """
     for config in job:
         check_corpus(config, shards)
-    session = _Session(job, shards, device or find_device(), on_step, step)
+    session = _Session(job, shards, device or find_device(), on_step, step, models_folder)
     keeper = _Keeper(session, checkpoint_folder, checkpoint_seconds)
     if job[0].trunk is None:
         yield from _train_side_by_side(session, keeper)
@@ -203,11 +206,13 @@ class _Session:
         device: torch.device,
         on_step: Callable[[int, float], None] | None,
         step: Step | None,
+        models_folder: Path | None,
     ) -> None:
         self.started = time.perf_counter()
         self.job, self._shards, self._device, self._on_step = list(job), shards, device, on_step
         self.models = self.job[-1:] if job[0].trunk else self.job
         self.step = step or make_step(self.models, device)
+        self._models_folder = models_folder
         self.losses = np.full((len(self.models), max(config.n_steps for config in job)), np.nan)
         self.n_done = 0
 
@@ -276,6 +281,8 @@ class _Session:
             device=self._device,
             kernels=self.step.kernels,
         )
+        if self._models_folder is not None:
+            save_model(self._models_folder / f"{config.run_id}.safetensors", model, config)
         self.started = time.perf_counter()
         return record
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from chinchilla_lib.corpus.shards import Shards, open_shards
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
-from chinchilla_lib.training.batches import training_batches
 from chinchilla_lib.training.loop import find_device, make_step, side_by_side, train_job, train_run
 from chinchilla_lib.training.schedule import schedule_rate
 
-__all__ = ["ShardTrainer"]
+__all__ = ["ShardTrainer", "estimate_seconds"]
 
 _WARMUP_STEPS = 2
 _TIMED_STEPS = 5
@@ -34,11 +34,14 @@ class ShardTrainer:
     Attributes
     ----------
     shards_folder : pathlib.Path
+    models_folder : pathlib.Path or None
+        Where the weights of finished runs are kept, as ``RUN_ID.safetensors``; None to keep none.
     on_gpu : bool
         Whether to group runs for a GPU; found where the trainer is made, so that all workers agree.
     """
 
     shards_folder: Path
+    models_folder: Path | None = None
     on_gpu: bool = field(default_factory=lambda: find_device().type == "cuda")
 
     def __call__(self, config: RunConfig) -> RunRecord:
@@ -74,26 +77,32 @@ class ShardTrainer:
             _shards(self.shards_folder),
             device=_prepare_device(),
             checkpoint_folder=checkpoint_folder,
+            models_folder=self.models_folder,
         )
 
     def estimate_seconds(self, configs: Sequence[RunConfig]) -> list[float]:
-        """Seconds each run would take alone here, from a few timed steps of each.
+        """What runs would take alone here; see :func:`estimate_seconds`."""
+        return estimate_seconds(configs)
 
-        Parameters
-        ----------
-        configs : sequence of RunConfig
 
-        Returns
-        -------
-        list of float
-            In the order given; held-out evaluation, a few per cent, is left out.
-        """
-        threads = torch.get_num_threads()
-        device = _prepare_device()
-        try:
-            return [_time_steps(c, _shards(self.shards_folder), device) * c.n_steps for c in configs]
-        finally:
-            torch.set_num_threads(threads)
+def estimate_seconds(configs: Sequence[RunConfig]) -> list[float]:
+    """Seconds that runs would take alone on this machine, from a few timed steps of each on random tokens.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+
+    Returns
+    -------
+    list of float
+        In the order given; held-out evaluation, a few per cent, is left out.
+    """
+    threads = torch.get_num_threads()
+    device = _prepare_device()
+    try:
+        return [_time_steps(config, device) * config.n_steps for config in configs]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _prepare_device() -> torch.device:
@@ -108,17 +117,13 @@ def _shards(folder: Path) -> Shards:
     return open_shards(folder)
 
 
-def _time_steps(config: RunConfig, shards: Shards, device: torch.device) -> float:
+def _time_steps(config: RunConfig, device: torch.device) -> float:
     step = make_step([config], device)
-    batches = training_batches(
-        shards.train,
-        seq_len=config.shape.seq_len,
-        batch_size_sequences=config.batch_size_sequences,
-        n_steps=_WARMUP_STEPS + _TIMED_STEPS,
-        seed=config.seed,
-    )
+    rng = np.random.default_rng(0)
     seconds = []
-    for i, batch in enumerate(batches):
+    for i in range(_WARMUP_STEPS + _TIMED_STEPS):
+        size = config.batch_size_sequences, config.shape.seq_len + 1
+        batch = rng.integers(config.shape.vocab_size, size=size)
         started = time.perf_counter()
         losses = step([schedule_rate(config, i)], [batch])
         step.wait()

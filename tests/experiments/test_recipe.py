@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from chinchilla_lib.experiments.experiment import Experiment
 from chinchilla_lib.experiments.recipe import (
-    EXPERIMENTS,
     MAX_EXCESS,
+    RATES,
+    SCHEDULES,
     compare_costs,
     judge_rates,
     judge_schedules,
-    plan_experiment,
     plan_rates,
     plan_schedules,
 )
@@ -97,19 +98,20 @@ def test_a_difference_beyond_seed_noise_is_seen(shift: float, equal: bool) -> No
         return 3 + 0.01 * (config.seed - 1) + (shift if config.schedule == "wsd" else 0)  # sd 0.01
 
     configs = plan_schedules("ci", corpus="c").configs
-    check = judge_schedules(rows(configs, loss), cost_ratio=compare_costs(configs))
+    check = judge_schedules(rows(configs, loss))
     assert check.seed_sd == pytest.approx(0.01)
     assert check.mean_difference == pytest.approx(abs(shift))
     assert check.holds == equal
     # Lengths 1, 2, 4 with fifths as cooldowns: 7 against 3.2 + 1.4, up to whole steps and sequences.
-    assert check.cost_ratio == pytest.approx(7 / 4.6, rel=0.01)
+    assert compare_costs(configs) == pytest.approx(7 / 4.6, rel=0.01)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_recorded_runs_are_those_of_the_plan(name: str) -> None:
-    recorded = load_recorded(name)
-    corpus = recorded.provenance["corpus"]
-    plan = plan_experiment(name, corpus=corpus)
+@pytest.mark.parametrize("tier", ["ci", "cpu-20"])
+@pytest.mark.parametrize("experiment", [RATES, SCHEDULES])
+def test_the_recorded_runs_are_those_of_the_plan(experiment: Experiment, tier: str) -> None:
+    recorded = load_recorded(f"{experiment.name}-{tier}")
+    (part,) = experiment.parts_of(tier)
+    plan = part.plan(recorded.provenance["corpus"])
     assert [row["run_id"] for row in recorded.rows] == list(plan.run_ids)
     assert recorded.provenance["n_runs"] == len(plan.configs)
     assert recorded.provenance["seeds"] == sorted({c.seed for c in plan.configs})

@@ -1,0 +1,105 @@
+"""Little Chinchilla against little Gopher: one budget, spent as our law says and as others would (section 4).
+
+The sizes are computed from smaller budgets and kept before the models are trained.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from statistics import mean, stdev
+from typing import Final
+
+from chinchilla_lib.architecture import count_params
+from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Verdict
+from chinchilla_lib.experiments.main_sweep import DESIGN, ladder_part
+from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
+from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
+from chinchilla_lib.sweeps.table import SweepTable
+from chinchilla_lib.sweeps.tiers import tier_shape
+
+__all__ = ["LITTLE", "ROLES", "nearest_width"]
+
+ROLES: Final[Mapping[str, str]] = {
+    "recommended": "as our valleys of smaller budgets foretell",
+    "larger": "four times the parameters, a quarter of the tokens: Gopher's place",
+    "kaplan": "Kaplan's exponent from our optimum of a smaller budget",
+}
+"""The models that spend the same FLOPs."""
+
+_KAPLAN: Final = 0.73
+_SEEDS: Final = 3
+_T_90: Final = 2.920  # Student's t, two degrees of freedom, 90 % between both sides
+_BUDGETS: Final = {"ci": (1e11, 3e10, 3e11), "cpu-20": (3e11, 3e10, 1e12), "cpu-120": (3e12, 3e11, 1e13)}
+"""By tier: the largest budget of the fit, the one that Kaplan's exponent starts from, and the one spent."""
+
+
+def nearest_width(n_params: float) -> int:
+    """Width of the main design whose model comes nearest in parameters; a multiple of 4."""
+    return min(
+        range(8, 1025, 4),
+        key=lambda width: abs(math.log(count_params(tier_shape(DESIGN, width)).total / n_params)),
+    )
+
+
+def _foretell(anchor: float, spent: float, results: Results) -> Forecast:
+    fit = bootstrap_fit(ISOFLOP, SweepTable.from_records(results["fit"], source="fit"), n_draws=4000, seed=0)
+    best = fit.allocate(spent)
+    start = next(point for point in fit.points if math.isclose(point.flops, anchor))
+    sizes = {
+        "recommended": best.n_params,
+        "larger": 4 * best.n_params,
+        "kaplan": start.n_params * (spent / anchor) ** _KAPLAN,
+    }
+    return {
+        "flops": spent,
+        "a": fit.a,
+        "a_interval": list(fit.interval("a")),
+        "n_opt_interval": list(best.n_params_interval or ()),
+        "kaplan_from": {"flops": anchor, "n_params": start.n_params, "exponent": _KAPLAN},
+        "models": {role: {"n_params": size, "d_model": nearest_width(size)} for role, size in sizes.items()},
+    }
+
+
+def _later(tier: str, forecast: Forecast) -> tuple[Part, ...]:
+    widths = [model["d_model"] for model in forecast["models"].values()]
+    plan = partial(_plan, float(forecast["flops"]), tuple(sorted(set(widths))))
+    return (Part("test", DESIGN.corpus, DESIGN.vocab_size, plan, keeps_models=True),)
+
+
+def _plan(flops: float, widths: tuple[int, ...], identity: str) -> SweepPlan:
+    configs = plan_runs(DESIGN, {flops: widths}, corpus=identity, seeds=range(_SEEDS))
+    return SweepPlan("test", configs, DESIGN.corpus)
+
+
+def _judge(results: Results, forecast: Forecast | None) -> Verdict:
+    assert forecast is not None
+    losses: dict[int, dict[int, float]] = {}
+    for row in results["test"]:
+        losses.setdefault(int(row["d_model"]), {})[int(row["seed"])] = float(row["loss"])
+    of = {role: losses[model["d_model"]] for role, model in forecast["models"].items()}
+    numbers = {f"loss_{role}": mean(by_seed.values()) for role, by_seed in of.items()}
+    for role in ("larger", "kaplan"):
+        differences = [of[role][seed] - loss for seed, loss in of["recommended"].items()]
+        half = _T_90 * stdev(differences) / math.sqrt(len(differences))
+        numbers |= {f"{role}_minus": mean(differences), f"{role}_half_width": half}
+    text = "; ".join(
+        f"{role} less recommended {numbers[f'{role}_minus']:+.4f} +- {numbers[f'{role}_half_width']:.4f} nats"
+        for role in ("larger", "kaplan")
+    )
+    gain, half = numbers["larger_minus"], numbers["larger_half_width"]
+    outcome = "holds" if gain > half else "does not hold" if gain < -half else "cannot tell"
+    return Verdict(outcome, text, numbers)
+
+
+LITTLE: Final = Experiment(
+    name="little-chinchilla",
+    title="one budget spent three ways, three seeds",
+    section="4, 4.2.1",
+    claim="at equal compute a model four times smaller, trained on four times the tokens, has the lower loss",
+    rule="holds if the loss of the model four times larger, less that of the recommended one with the same "
+    "seed, lies above 0 with its 90 % interval (Student's t over three seeds)",
+    parts={tier: (ladder_part("fit", "english", fit),) for tier, (fit, _, _) in _BUDGETS.items()},
+    judge=_judge,
+    foretell={tier: partial(_foretell, anchor, spent) for tier, (_, anchor, spent) in _BUDGETS.items()},
+    later=_later,
+)
