@@ -54,7 +54,7 @@ DESIGN: Final = replace(
 N_SEEDS: Final[Mapping[float, int]] = {3e10: 3, 1e11: 3, 3e11: 3, 1e12: 2, 3e12: 2, 1e13: 1, 3e13: 1}
 
 _UP_TO: Final = {"ci": 1e11, "cpu-20": 3e12, "cpu-60": 1e13, "cpu-120": 3e13}
-_CODE_WIDTHS: Final = 6  # the smallest ones of each budget
+_CODE_SEEDS: Final[Mapping[float, int]] = {3e10: 2, 1e11: 2, 3e11: 2, 1e12: 2, 3e12: 1}
 
 _NEAR: Final = 0.05
 _HALF_WIDTH: Final = 0.02
@@ -88,8 +88,7 @@ def plan_ladder(
     *,
     name: str,
     identity: str,
-    budgets: Sequence[float],
-    n_widths: int | None = None,
+    n_seeds: Mapping[float, int],
 ) -> SweepPlan:
     """Runs of the design at some of its budgets.
 
@@ -101,10 +100,8 @@ def plan_ladder(
         Of the plan.
     identity : str
         Of the token shards.
-    budgets : sequence of float
-        Those of :data:`DESIGN`, in FLOPs.
-    n_widths : int, optional
-        Only so many sizes at each budget, the smallest ones.
+    n_seeds : mapping of float to int
+        Seeds at each budget that is trained, one of those of :data:`DESIGN`, in FLOPs.
 
     Raises
     ------
@@ -112,13 +109,11 @@ def plan_ladder(
         If the design has no such budget.
     """
     configs: list[RunConfig] = []
-    for budget in budgets:
+    for budget, n in n_seeds.items():
         if budget not in DESIGN.widths:
-            raise InputError(
-                f"budget is {budget:g}; the design has {', '.join(map('{:g}'.format, DESIGN.widths))}"
-            )
-        widths = {budget: DESIGN.widths[budget][:n_widths]}
-        configs += plan_runs(DESIGN, widths, corpus=identity, seeds=range(N_SEEDS[budget]))
+            known = ", ".join(f"{known:g}" for known in DESIGN.widths)
+            raise InputError(f"budget is {budget:g}; the design has {known}")
+        configs += plan_runs(DESIGN, {budget: DESIGN.widths[budget]}, corpus=identity, seeds=range(n))
     return SweepPlan(name, tuple(configs), corpus)
 
 
@@ -195,7 +190,10 @@ def rows_up_to(rows: Sequence[Row], highest: float) -> list[Row]:
 
 
 def _judge_main(results: Results, forecast: Forecast | None) -> Verdict:
-    fits = fit_all(SweepTable.from_records(results["english"], source="the main sweep"))
+    try:
+        fits = fit_all(SweepTable.from_records(results["english"], source="the main sweep"))
+    except InputError as error:
+        return Verdict("cannot tell", str(error), {})
     left_out = sum(valley.reason is not None for valley in fits["isoflop"].diagnostics.valleys)
     numbers: dict[str, float] = {"valleys_left_out": left_out}
     for method, fit in fits.items():
@@ -236,15 +234,14 @@ def _judge_code(results: Results, forecast: Forecast | None) -> Verdict:
     return Verdict("does not hold" if low > _NEAR or high < -_NEAR else "cannot tell", text, numbers)
 
 
-def ladder_part(part: str, corpus: str, highest: float, n_widths: int | None = None) -> Part:
+def ladder_part(part: str, corpus: str, highest: float, n_seeds: Mapping[float, int] = N_SEEDS) -> Part:
     """The design up to a budget, as a part of an experiment; see :func:`plan_ladder`."""
-    budgets = [budget for budget in DESIGN.widths if budget <= highest]
-    plan = partial(_plan, corpus, part, budgets, n_widths)
-    return Part(part, corpus, DESIGN.vocab_size, plan)
+    chosen = {budget: n for budget, n in n_seeds.items() if budget <= highest}
+    return Part(part, corpus, DESIGN.vocab_size, partial(_plan, corpus, part, chosen))
 
 
-def _plan(corpus: str, part: str, budgets: Sequence[float], n_widths: int | None, identity: str) -> SweepPlan:
-    return plan_ladder(corpus, name=part, identity=identity, budgets=budgets, n_widths=n_widths)
+def _plan(corpus: str, part: str, n_seeds: Mapping[float, int], identity: str) -> SweepPlan:
+    return plan_ladder(corpus, name=part, identity=identity, n_seeds=n_seeds)
 
 
 def _gpu_part() -> Part:
@@ -276,8 +273,8 @@ CODE: Final = Experiment(
     f"and sizes) lies within {_NEAR} of 0; does not hold if it lies wholly beyond",
     parts={
         tier: (
-            ladder_part("english", "english", highest, _CODE_WIDTHS),
-            ladder_part("code", "stdlib", highest, _CODE_WIDTHS),
+            ladder_part("english", "english", highest, _CODE_SEEDS),
+            ladder_part("code", "stdlib", highest, _CODE_SEEDS),
         )
         for tier, highest in _UP_TO.items()
         if highest <= 3e12
