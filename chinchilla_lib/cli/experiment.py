@@ -88,9 +88,6 @@ def register(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out an action of the command."""
-    if getattr(options, "workers", 1) < 1:
-        raise InputError(f"--workers is {options.workers}; give 1 or more")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     status: int = options.run(options)
     return status
 
@@ -139,7 +136,7 @@ def _list(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     """Price an experiment."""
     experiment = find_experiment(options.name)
-    price = _price(experiment, options.tier, options.workers, _prices())
+    price = _price(experiment, options.tier, options.workers, _prices(options))
     if options.json:
         print(json.dumps(price, indent=1))
         return 0
@@ -162,8 +159,9 @@ def _run(options: argparse.Namespace) -> int:
     """Run one experiment, or those that a tier affords."""
     if options.all == (options.name is not None):
         raise InputError("give the NAME of an experiment, or --all")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, _stop)
-    prices = _prices()
+    prices = _prices(options)
     if not options.all:
         return _run_one(find_experiment(options.name), options.tier, options, prices)
     if options.tier not in TIERS_BY_MINUTES:
@@ -281,7 +279,10 @@ def _price(experiment: Experiment, tier: str, n_workers: int, prices: Prices) ->
     }
 
 
-def _prices() -> Prices:
+def _prices(options: argparse.Namespace) -> Prices:
+    if options.workers < 1:
+        raise InputError(f"--workers is {options.workers}; give 1 or more")
+
     def estimate(configs: Sequence[RunConfig]) -> list[float]:
         from chinchilla_lib.training.trainer import estimate_seconds  # torch, only when it is asked for
 
