@@ -124,13 +124,13 @@ def test_a_forecast_is_committed_before_it_is_tested(
 ) -> None:
     monkeypatch.setattr(trainer, "ShardTrainer", Lawful)
     monkeypatch.setattr(experiment, "load_forecast", lambda name: None)
-    command = ["experiment", "run", "forecast", "--tier", "ci", "--record", str(checkout)]
+    command = ["experiment", "run", "forecast", "--tier", "cpu-20", "--record", str(checkout)]
     assert main(command) == 0
     first = capsys.readouterr()
     assert "commit it, then run the same command again" in first.err
     told = json.loads(first.out)
-    assert told["highest"] == 1e11
-    assert max(float(run_id.split("-")[0]) for run_id in Lawful.asked) == 1e11
+    assert told["highest"] == 3e11
+    assert max(float(run_id.split("-")[0]) for run_id in Lawful.asked) == 3e11
     n_fit = len(Lawful.asked)
 
     assert main(command) == 2
@@ -139,9 +139,9 @@ def test_a_forecast_is_committed_before_it_is_tested(
 
     commit(checkout)
     assert main(command) == 0
-    assert capsys.readouterr().out.startswith("forecast-ci: ")
-    assert {float(run_id.split("-")[0]) for run_id in Lawful.asked[n_fit:]} == {1e12}
-    rows = (checkout / "forecast-ci" / "runs.csv").read_text().splitlines()
+    assert capsys.readouterr().out.startswith("forecast-cpu-20: ")
+    assert {float(run_id.split("-")[0]) for run_id in Lawful.asked[n_fit:]} == {3e12}
+    rows = (checkout / "forecast-cpu-20" / "runs.csv").read_text().splitlines()
     assert rows[0].startswith("part,")
     assert {row.split(",")[0] for row in rows[1:]} == {"fit", "test"}
 
