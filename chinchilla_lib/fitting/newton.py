@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Evaluate", "Minimum", "minimise", "solve_positive"]
+__all__ = ["Evaluate", "Minimum", "Scale", "minimise", "solve_positive"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 Evaluate = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray, FloatArray]]
+Scale = Callable[[FloatArray, IntArray], FloatArray]
 
 _FIRST_DAMPING: Final = 1e-3
 _NO_DAMPING: Final = 1e-7
@@ -39,16 +40,17 @@ def minimise(
     *,
     lower: FloatArray,
     upper: FloatArray,
-    scale: Callable[[FloatArray, IntArray], FloatArray],
+    scale: Scale,
     negligible: FloatArray,
+    first: Evaluate | None = None,
     n_steps: int = 300,
     tolerance: float = 1e-14,
-    at_once: int = 64,
+    at_once: int = 1024,
 ) -> Minimum:
     """Minimise functions of a few variables, one for each row.
 
-    A row is finished when the quadratic model promises less than `tolerance` of its value, or when no
-    damping makes it fall any more. Finished rows make room for others.
+    A row is finished when the quadratic model promises less than `tolerance` of its value, damped or not, or
+    when no damping makes it fall any more. Finished rows make room for others.
 
     Parameters
     ----------
@@ -62,12 +64,14 @@ def minimise(
         starts' shape.
     negligible : array of float, shape (n_rows,)
         Added to the value where a gain is compared with it, so that an exact fit ends too.
+    first : callable, optional
+        A faster way to evaluate the starts.
     n_steps : int
         At most so many steps of a row.
     tolerance : float
         See above.
     at_once : int
-        Rows evaluated together.
+        Rows followed together.
     """
     start = np.clip(start, lower, upper)
     n_rows, n_free = start.shape
@@ -78,24 +82,28 @@ def minimise(
         if waiting < n_rows and 4 * len(state.rows) <= 3 * at_once:
             rows = np.arange(waiting, min(waiting + at_once - len(state.rows), n_rows))
             waiting = int(rows[-1]) + 1
-            first, none = start[rows], np.zeros(len(rows))
-            fresh = _State(rows, first, *evaluate(first, rows), scale(first, rows), none, none)
-            state = state.join(fresh)
+            points, none = start[rows], np.zeros(len(rows))
+            begun = (first or evaluate)(points, rows)
+            state = state.join(_State(rows, points, *begun, scale(points, rows), none, none))
         held = ((state.point <= lower) & (state.gradient > 0)) | (
             (state.point >= upper) & (state.gradient < 0)
         )
         gradient, hessian = _hold(state.gradient, state.hessian, held)
         step, positive = solve_positive(hessian, state.damping[:, None] * state.scale, -gradient)
         gain = -np.einsum("ij,ij->i", gradient, step) / 2
-        small = positive & (gain <= tolerance * (state.value + negligible[state.rows]))
-        done = (small & (state.damping == 0)) | (state.damping > _LAST_DAMPING) | (state.steps >= n_steps)
+        limit = tolerance * (state.value + negligible[state.rows])
+        small = positive & (gain <= limit)
+        given_up = (state.damping > _LAST_DAMPING) | (state.steps >= n_steps)
+        asked = np.flatnonzero(small | given_up)
+        left = np.full(len(small), np.inf)
+        if asked.size:
+            undamped, sound = solve_positive(hessian[asked], np.zeros_like(gradient[asked]), -gradient[asked])
+            left[asked[sound]] = -np.einsum("ij,ij->i", gradient[asked], undamped)[sound] / 2
+        done = (small & (left <= limit)) | given_up
         if done.any():
             rows = state.rows[done]
             result.point[rows], result.value[rows] = state.point[done], state.value[done]
-            result.gradient[rows] = gradient[done]
-            undamped, sound = solve_positive(hessian[done], np.zeros_like(gradient[done]), -gradient[done])
-            left = -np.einsum("ij,ij->i", gradient[done], undamped) / 2
-            result.predicted[rows] = np.where(sound, left, np.inf)
+            result.gradient[rows], result.predicted[rows] = gradient[done], left[done]
             keep = ~done
             state = state.take(keep)
             if not len(state.rows):

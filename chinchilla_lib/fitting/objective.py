@@ -25,12 +25,18 @@ __all__ = [
     "log_residuals",
     "paper_grid",
     "paper_objective",
+    "run_terms",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_N_ARRAYS: Final = 14
+_CELLS: Final = 12_000  # rows times runs of a block, so that its arrays stay in the cache
+_N_ARRAYS: Final = 13
+
+_SYMMETRIC: Final = np.array(
+    [[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]]
+)  # where an entry of a Hessian stands among the 15 distinct ones
 
 EXACT: Final = 1e-8
 """A log residual below which a run counts as fitted exactly."""
@@ -120,12 +126,10 @@ class HuberSum:
 
     def __init__(self, runs: Runs, delta: float) -> None:
         self._runs, self._delta = runs, delta
-        self._rows: IntArray | None = None
-        self._taken = runs
-        self._space = np.empty((_N_ARRAYS, 0, len(runs.x)))  # kept: new memory would cost more than the sums
-        x, y = runs.x, runs.y
+        self._space = np.empty(0)  # kept: new memory would cost more than the sums
+        x, y = -runs.x, -runs.y
         one = np.ones_like(x)
-        self._exponents = np.stack([np.stack([one, -x]), np.stack([one, -y])])
+        self._exponents = np.stack([one, x]), np.stack([one, y])
         self._monomials = np.stack([one, x, y, x * x, x * y, y * y], axis=1)
 
     def __call__(self, params: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -137,60 +141,68 @@ class HuberSum:
         gradient : array of float, shape (n, 5)
         hessian : array of float, shape (n, 5, 5)
         """
-        if rows is not self._rows:
-            self._rows, self._taken = rows, self._runs.take(rows)
-        n = len(params)
-        if self._space.shape[1] < n:
-            self._space = np.empty((_N_ARRAYS, n, len(self._runs.x)))
-        size, data, inverse, residual, psi, bend, bent = self._space[:7, :n]
+        n, block = len(params), max(1, _CELLS // len(self._runs.x))
+        sums, rest = np.empty((7, n, 6)), np.empty((3, n))
+        for first in range(0, n, block):
+            part = slice(first, first + block)
+            self._sum(params[part], self._runs.take(rows[part]), sums[:, part], rest[:, part])
+        g1, g2, h11, h12, h13, h22, h23 = sums.transpose(0, 2, 1)
+        value, g3, h33 = rest
+        floor = np.exp(params[:, 2])
+        h11, h22, h13, h23 = h11 + g1, h22 + g2, h13 * floor, h23 * floor
+        entries = np.stack([
+            h11[0], h12[0], h13[0], h11[1], h12[2],
+            h22[0], h23[0], h12[1], h22[2],
+            h33 + g3, h13[1], h23[2],
+            h11[3], h12[4],
+            h22[5],
+        ], axis=1)  # fmt: skip
+        return value, np.stack([g1[0], g2[0], g3, g1[1], g2[2]], axis=1), entries[:, _SYMMETRIC]
+
+    def _sum(self, params: FloatArray, runs: Runs, sums: FloatArray, rest: FloatArray) -> None:
+        """Sum over runs: products times monomials of -x and -y; the value, and what only E takes part in.
+
+        A term's share of the loss is its derivative of ln L. The third share is `floor * inverse`.
+        """
+        n, n_runs = len(params), len(runs.x)
+        if self._space.size < _N_ARRAYS * n * n_runs:
+            self._space = np.empty(_N_ARRAYS * n * n_runs)
+        space = self._space[: _N_ARRAYS * n * n_runs].reshape(_N_ARRAYS, n, n_runs)
+        (size, data, inverse, residual, psi, bend), products = space[:6], space[6:]
         np.matmul(params[:, [0, 3]], self._exponents[0], out=size)
         np.matmul(params[:, [1, 4]], self._exponents[1], out=data)
-        np.exp(size, out=size)
-        np.exp(data, out=data)
+        np.exp(space[:2], out=space[:2])
         floor = np.exp(params[:, 2])
-        np.add(size, data, out=inverse)
-        inverse += floor[:, None]
+        np.add(size, floor[:, None], out=inverse)
+        inverse += data
         np.log(inverse, out=residual)
-        residual -= self._taken.log_loss
+        residual -= runs.log_loss
         np.divide(1.0, inverse, out=inverse)
         size *= inverse
         data *= inverse
         np.clip(residual, -self._delta, self._delta, out=psi)
         np.equal(psi, residual, out=bend)
-        residual -= np.multiply(psi, 0.5, out=bent)
-        if self._taken.weights is not None:
-            psi *= self._taken.weights
-            bend *= self._taken.weights
-        value = np.einsum("ij,ij->i", psi, residual)
+        residual -= np.multiply(psi, 0.5, out=products[0])
+        if runs.weights is not None:
+            psi *= runs.weights
+            bend *= runs.weights
+        rest[0] = np.vecdot(psi, residual)
+        rest[1] = np.vecdot(psi, inverse) * floor
         bend -= psi
-        # A term's share of the loss is its derivative of ln L. The third share is `floor * inverse`.
-        products = self._space[_N_ARRAYS - 7 :, :n]
-        np.multiply(psi, size, out=products[0])
-        np.multiply(psi, data, out=products[1])
-        np.multiply(bend, inverse, out=bent)
-        third = np.einsum("ij,ij->i", psi, inverse) * floor
-        thirds = np.einsum("ij,ij->i", bent, inverse) * floor**2 + third
-        np.multiply(bent, size, out=products[5])
-        np.multiply(bent, data, out=products[6])
-        np.multiply(bend, data, out=bent)
-        np.multiply(bent, data, out=products[3])
-        np.multiply(bent, size, out=products[4])
-        bend *= size
-        np.multiply(bend, size, out=products[2])
-        sums = np.stack([product @ self._monomials for product in products])
-        g1, g2, h11, h22, h12, h13, h23 = sums.transpose(0, 2, 1)
-        h11, h22 = h11 + g1, h22 + g2
-        h13, h23 = h13 * floor, h23 * floor
-        gradient = np.stack([g1[0], g2[0], third, -g1[1], -g2[2]], axis=1)
-        hessian = np.empty((n, 5, 5))
-        for row, column, entry in (
-            (0, 0, h11[0]), (0, 1, h12[0]), (0, 2, h13[0]), (0, 3, -h11[1]), (0, 4, -h12[2]),
-            (1, 1, h22[0]), (1, 2, h23[0]), (1, 3, -h12[1]), (1, 4, -h22[2]),
-            (2, 2, thirds), (2, 3, -h13[1]), (2, 4, -h23[2]),
-            (3, 3, h11[3]), (3, 4, h12[4]), (4, 4, h22[5]),
-        ):  # fmt: skip
-            hessian[:, row, column] = hessian[:, column, row] = entry
-        return value, gradient, hessian
+        # To multiply in place is twice as fast as into another array.
+        of_size, of_data, size_size, size_data, size_floor, data_data, data_floor = products
+        np.multiply(psi, size, out=of_size)
+        np.multiply(psi, data, out=of_data)
+        np.multiply(bend, size, out=size_size)
+        np.multiply(size_size, data, out=size_data)
+        np.multiply(size_size, inverse, out=size_floor)
+        size_size *= size
+        np.multiply(bend, data, out=data_data)
+        np.multiply(data_data, inverse, out=data_floor)
+        data_data *= data
+        bend *= inverse
+        rest[2] = np.vecdot(bend, inverse) * floor**2
+        sums[:] = (products.reshape(-1, n_runs) @ self._monomials).reshape(7, n, 6)
 
 
 def gradient_scale(runs: Runs, params: FloatArray, delta: float, *, squared: bool = False) -> FloatArray:
@@ -212,6 +224,34 @@ def gradient_scale(runs: Runs, params: FloatArray, delta: float, *, squared: boo
     x, y = np.abs(runs.x) ** power, np.abs(runs.y) ** power
     columns = [*(share.sum(axis=1) for share in shares), shares[0] @ x, shares[1] @ y]
     return np.stack(columns, axis=1) + np.finfo(float).tiny
+
+
+def run_terms(
+    runs: Runs, params: FloatArray, delta: float
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What each run adds to `HuberSum` and to the squared `gradient_scale` at one row of parameters.
+
+    Weighted by how often runs were drawn, it sums to those of any resample.
+
+    Returns
+    -------
+    value : array of float, shape (n_runs,)
+    gradient : array of float, shape (n_runs, 5)
+    hessian : array of float, shape (n_runs, 5, 5)
+    scale : array of float, shape (n_runs, 5)
+    """
+    residuals, slopes = log_residuals(runs, params)[0], log_gradients(runs, params)[0]
+    psi = np.clip(residuals, -delta, delta)
+    gradient = psi[:, None] * slopes
+    bend = (psi == residuals) - psi
+    hessian = bend[:, None, None] * slopes[:, :, None] * slopes[:, None, :]
+    for term, z in ((0, runs.x), (1, runs.y)):
+        hessian[:, term, term] += gradient[:, term]
+        hessian[:, [term, term + 3], [term + 3, term]] += gradient[:, [term + 3]]
+        hessian[:, term + 3, term + 3] -= gradient[:, term + 3] * z
+    hessian[:, 2, 2] += gradient[:, 2]
+    scale = np.minimum(1.0, delta / np.maximum(np.abs(residuals), EXACT))[:, None] * slopes**2
+    return huber(residuals, delta), gradient, hessian, scale
 
 
 def paper_objective(

@@ -5,6 +5,7 @@ starts grows while fewer than half of them end at the best optimum found.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -12,8 +13,16 @@ import numpy.typing as npt
 
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
 from chinchilla_lib.fitting.least_absolute import SMOOTH, find_corner
-from chinchilla_lib.fitting.newton import Evaluate, Minimum, minimise, solve_positive
-from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber, log_residuals
+from chinchilla_lib.fitting.newton import Evaluate, Minimum, Scale, minimise, solve_positive
+from chinchilla_lib.fitting.objective import (
+    EXACT,
+    HuberSum,
+    Runs,
+    gradient_scale,
+    huber,
+    log_residuals,
+    run_terms,
+)
 from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 
 __all__ = ["Optimum", "Space", "approach", "find_optimum", "finish", "parameter_bounds"]
@@ -34,8 +43,6 @@ _LEAST_SMOOTH: Final = 1e-9
 _AGREEMENT: Final = 1e-9
 _ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
-_MOST_ROWS: Final = 512
-_CELLS: Final = 48_000  # rows times runs evaluated together, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Space:
     floor: float | None = None
     """Where E is held, nats per token; None if it is free."""
 
-    @property
+    @cached_property
     def basis(self) -> FloatArray:
         """What each free parameter moves, shape (5, n_free)."""
         basis = np.eye(5)
@@ -187,14 +194,11 @@ def _extrapolate(runs: Runs, point: FloatArray, delta: float, following: float, 
     Without this, the runs that a stage holds inside delta would be outside the next, and nothing would bend.
     """
     here, below = (_objective(runs, value, space) for value in (delta, delta * (1 - _NUDGE)))
-    moved, at_once = point.copy(), _at_once(runs)
-    for first in range(0, len(point), at_once):
-        rows = np.arange(first, min(first + at_once, len(point)))
-        _, gradient, hessian = here(point[rows], rows)
-        slope = (gradient - below(point[rows], rows)[1]) / _NUDGE  # times delta
-        step, _ = solve_positive(hessian, np.zeros_like(slope), slope * (1 - following / delta))
-        moved[rows] += step
-    return moved
+    rows = np.arange(len(point))
+    _, gradient, hessian = here(point, rows)
+    slope = (gradient - below(point, rows)[1]) / _NUDGE  # times delta
+    step, _ = solve_positive(hessian, np.zeros_like(slope), slope * (1 - following / delta))
+    return point + step
 
 
 def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum:
@@ -204,31 +208,29 @@ def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum
 
 def _objective(runs: Runs, delta: float, space: Space) -> Evaluate:
     """The objective as a function of the free parameters."""
-    objective, basis = HuberSum(runs, delta), space.basis
+    objective = HuberSum(runs, delta)
+    return lambda free, rows: _reduce(space, *objective(space.to_params(free), rows))
+
+
+def _reduce(
+    space: Space, value: FloatArray, gradient: FloatArray, hessian: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Value and derivatives by the free parameters."""
     if space.n_free == 5:
-        return objective
-
-    def evaluate(free: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        value, gradient, hessian = objective(space.to_params(free), rows)
-        return value, gradient @ basis, basis.T @ hessian @ basis
-
-    return evaluate
-
-
-def _at_once(runs: Runs) -> int:
-    return min(_MOST_ROWS, max(1, _CELLS // len(runs.x)))
+        return value, gradient, hessian
+    basis = space.basis
+    return value, gradient @ basis, basis.T @ hessian @ basis
 
 
 def _minimise(
     runs: Runs, start: FloatArray, delta: float, space: Space, *, n_steps: int, tolerance: float
 ) -> Minimum:
     lower, upper = space.bounds(runs)
-    total = np.full(len(start), float(len(runs.x))) if runs.weights is None else runs.weights.sum(axis=1)
-    squares = space.basis**2
-
-    def scale(free: FloatArray, rows: IntArray) -> FloatArray:
-        return gradient_scale(runs.take(rows), space.to_params(free), delta, squared=True) @ squares
-
+    start, weights = np.clip(start, lower, upper), runs.weights
+    total = np.full(len(start), float(len(runs.x))) if weights is None else weights.sum(axis=1)
+    first, scale = None, _scale(runs, delta, space)
+    if weights is not None and runs.log_loss.ndim == 1 and len(start) and (start == start[0]).all():
+        first, scale = _at_one_point(runs, start[:1], weights, delta, space)
     return minimise(
         _objective(runs, delta, space),
         start,
@@ -236,10 +238,31 @@ def _minimise(
         upper=upper,
         scale=scale,
         negligible=_huber_floor(delta) * total,
+        first=first,
         n_steps=n_steps,
         tolerance=tolerance,
-        at_once=_at_once(runs),
     )
+
+
+def _scale(runs: Runs, delta: float, space: Space) -> Scale:
+    squares = space.basis**2
+    return lambda free, rows: (
+        gradient_scale(runs.take(rows), space.to_params(free), delta, squared=True) @ squares
+    )
+
+
+def _at_one_point(
+    runs: Runs, start: FloatArray, weights: FloatArray, delta: float, space: Space
+) -> tuple[Evaluate, Scale]:
+    """Objective and scale where all resamples begin: they differ in their weights alone."""
+    value, gradient, hessian, scale = run_terms(runs, space.to_params(start), delta)
+    squares = scale @ space.basis**2
+
+    def evaluate(_: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        drawn = weights[rows]
+        return _reduce(space, drawn @ value, drawn @ gradient, np.tensordot(drawn, hessian, 1))
+
+    return evaluate, lambda _, rows: weights[rows] @ squares
 
 
 def _stages(delta: float) -> list[float]:

@@ -1,11 +1,14 @@
 """The objective of equation 3 and its derivatives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
+from chinchilla_lib.fitting import objective as module
 from chinchilla_lib.fitting.objective import (
     HuberSum,
     Runs,
@@ -15,6 +18,7 @@ from chinchilla_lib.fitting.objective import (
     log_residuals,
     paper_grid,
     paper_objective,
+    run_terms,
 )
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
@@ -50,11 +54,11 @@ def test_residuals_are_those_of_the_law() -> None:
 @pytest.mark.parametrize("delta", [1e-3, 1e-2, np.inf])
 def test_gradient_and_hessian_are_the_derivatives(delta: float) -> None:
     params = RUNS.from_law(LAW)
-    objective, rows, step = HuberSum(RUNS, delta), np.arange(1), 1e-6
-    _, gradient, hessian = objective(params, rows)
+    evaluate, rows, step = HuberSum(RUNS, delta), np.arange(1), 1e-6
+    _, gradient, hessian = evaluate(params, rows)
     for place in range(5):
         move = step * np.eye(5)[place]
-        above, below = objective(params + move, rows), objective(params - move, rows)
+        above, below = evaluate(params + move, rows), evaluate(params - move, rows)
         assert (above[0] - below[0]) / (2 * step) == pytest.approx(gradient[:, place], rel=1e-5, abs=1e-9)
         assert (above[1] - below[1]) / (2 * step) == pytest.approx(hessian[:, place], rel=1e-4, abs=1e-6)
 
@@ -88,7 +92,26 @@ def test_without_weights_the_value_is_the_sum_of_huber() -> None:
 def test_the_scale_bounds_the_gradient() -> None:
     params = RUNS.from_law(LAW)
     _, gradient, _ = HuberSum(RUNS, 1e-3)(params, np.arange(1))
-    assert (np.abs(gradient) <= gradient_scale(RUNS, params, 1e-3)).all()
+    assert (np.abs(gradient) <= gradient_scale(RUNS, params, 1e-3) * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("delta", [1e-3, 1e-1, np.inf])
+def test_terms_of_runs_sum_to_any_resample(delta: float) -> None:
+    params = RUNS.from_law(LAW * [1, 1.01, 1, 1, 1])
+    weights = np.random.default_rng(2).integers(3, size=(4, len(RUNS.x))).astype(float)
+    drawn, all_params = replace(RUNS, weights=weights), np.repeat(params, 4, axis=0)
+    whole = HuberSum(drawn, delta)(all_params, np.arange(4))
+    scale = gradient_scale(drawn, all_params, delta, squared=True)
+    for terms, sums in zip(run_terms(RUNS, params, delta), (*whole, scale), strict=True):
+        np.testing.assert_allclose(np.tensordot(weights, terms, 1), sums, rtol=1e-10, atol=1e-13)
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = np.repeat(RUNS.from_law(LAW), 7, axis=0) + 0.01 * np.arange(7)[:, None]
+    at_once = HuberSum(RUNS, 1e-2)(params, np.arange(7))
+    monkeypatch.setattr(module, "_CELLS", 3 * len(RUNS.x))
+    for whole, blocks in zip(at_once, HuberSum(RUNS, 1e-2)(params, np.arange(7)), strict=True):
+        np.testing.assert_allclose(blocks, whole, rtol=1e-12, atol=1e-15)
 
 
 def test_slopes_are_those_of_the_residuals() -> None:
