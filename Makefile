@@ -1,11 +1,12 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit certify coverage
+.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit certify coverage experiments
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 TOOL := $(VENV_PYTHON) -m book._tools
 ARGS ?=
+TIER ?= cpu-60
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -42,6 +43,9 @@ certify: setup  ## hold the fast search of Approach 3 against a full one on 300 
 
 coverage: setup  ## simulate how often intervals hold the truth and verdicts are right (hours; ARGS="--help")
 	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.coverage $(ARGS)
+
+experiments: setup  ## train, judge and compare what two cores do in TIER's minutes (TIER=cpu-60)
+	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m chinchilla_lib experiment run --all --tier $(TIER) $(ARGS)
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .
