@@ -14,12 +14,12 @@ from chinchilla_lib.fitting import (
     ISOFLOP,
     VALLEY,
     Estimator,
-    FrontierFit,
     bootstrap_fit,
     parametric_estimator,
 )
 from chinchilla_lib.fitting.diagnostics import SCHEMES
 from chinchilla_lib.fitting.envelope import envelope_estimator
+from chinchilla_lib.fitting.profile import profile_intervals
 from chinchilla_lib.fitting.report import fit_report
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
@@ -28,9 +28,11 @@ __all__ = ["register", "run"]
 
 _METHODS: Final = ("envelope", "isoflop", "valley", "parametric")
 _HEADLINE: Final = "parametric"
+_PROFILE: Final = "profile"
+_LARGEST: Final = sys.float_info.max
 _SHARED: Final = (
     "verdict", "verdict_reason", "law", "loss_known", "objective", "exponents", "coefficients", "intervals",
-    "frontier",
+    "intervals_from", "frontier",
 )  # fmt: skip
 _READ_BY: Final = {
     "curves": ("envelope", "all"),
@@ -97,7 +99,13 @@ def register(subparsers: Any) -> None:
         metavar="DRAWS",
         help="bootstrap resamples for 90%% intervals; 0 for none (default 4000)",
     )
-    add("--scheme", choices=list(SCHEMES), default="pairs", help="how resamples are drawn (default pairs)")
+    add(
+        "--scheme",
+        choices=[*SCHEMES, _PROFILE],
+        default="pairs",
+        help="how resamples are drawn (default pairs); profile (parametric): intervals of a, b and the law "
+        "from the objective's profile, those of the frontier and the verdict from pairs",
+    )
     add("--seed", type=int, default=0, metavar="SEED", help="seed of the resampling (default 0)")
     add("--json", type=Path, metavar="OUT.json", help="also write the result to this file")
     parser.set_defaults(run=run)
@@ -109,8 +117,7 @@ def run(options: argparse.Namespace) -> int:
     table = SweepTable.from_csv(options.runs)
     estimators, left_out = _estimators(options, table)
     if options.method != "all":
-        fit = _fit(options, estimators[options.method], table)
-        report, text = fit_report(fit), f"{fit}\n"
+        report, text = _fit(options, estimators[options.method], table)
     else:
         report, text = _all(options, table, estimators, left_out)
     if options.json is not None:
@@ -154,10 +161,24 @@ def _estimators(
     return estimators, {"envelope": missing}
 
 
-def _fit(options: argparse.Namespace, estimator: Estimator, table: SweepTable) -> FrontierFit:
-    return bootstrap_fit(
-        estimator, table, n_draws=options.bootstrap, seed=options.seed, scheme=options.scheme
-    )
+def _fit(options: argparse.Namespace, estimator: Estimator, table: SweepTable) -> tuple[dict[str, Any], str]:
+    """Report and text of one method."""
+    profiled = options.scheme == _PROFILE
+    if profiled and estimator.method != "parametric":
+        raise InputError(f"method {estimator.method} has no profile scheme; use pairs")
+    scheme = "pairs" if profiled else options.scheme
+    fit = bootstrap_fit(estimator, table, n_draws=options.bootstrap, seed=options.seed, scheme=scheme)
+    report, text = fit_report(fit), f"{fit}\n"
+    if profiled and fit.diagnostics.degenerate is None:
+        ends = profile_intervals(fit)
+        known = {name: [min(low, _LARGEST), min(high, _LARGEST)] for name, (low, high) in ends.items()}
+        report |= {"intervals": {"level": 0.9, **known}, "intervals_from": _PROFILE}
+        text += "".join(
+            f"  {name:<5} 90% profile {low:.5g} to {high:.5g}\n" for name, (low, high) in ends.items()
+        )
+    elif profiled:
+        report |= {"intervals": None, "intervals_from": None}
+    return report, text
 
 
 def _all(
@@ -172,9 +193,8 @@ def _all(
     failures: list[str] = []
     for name, estimator in estimators.items():
         try:
-            fit = _fit(options, estimator, table)
-            fits[name] = fit_report(fit)
-            texts.append(f"{fit}\n")
+            fits[name], text = _fit(options, estimator, table)
+            texts.append(text)
         except InputError as error:
             failures.append(str(error))
             fits[name] = {"method": name, "error": str(error)}

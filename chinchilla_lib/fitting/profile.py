@@ -25,10 +25,10 @@ from chinchilla_lib.fitting.least_absolute import SMOOTH
 from chinchilla_lib.fitting.newton import minimise
 from chinchilla_lib.fitting.objective import EXACT, HuberSum, Runs, gradient_scale, huber, log_residuals
 from chinchilla_lib.fitting.parametric import parametric_options
-from chinchilla_lib.fitting.result import FrontierFit
+from chinchilla_lib.fitting.result import LAW_FIELDS, FrontierFit
 from chinchilla_lib.fitting.search import Space, parameter_bounds
 
-__all__ = ["PROFILED", "profile_interval", "quasi_scale"]
+__all__ = ["PROFILED", "profile_interval", "profile_intervals", "quasi_scale"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -100,6 +100,26 @@ def profile_interval(
         with np.errstate(over="ignore"):
             ends = [float(np.exp(end)) for end in ends]
     return ends[0], ends[1]
+
+
+def profile_intervals(fit: FrontierFit, level: float = 0.9) -> dict[str, Interval]:
+    """Profile intervals of a, b and the law of a parametric fit; what is held has its value at both ends.
+
+    Parameters
+    ----------
+    fit, level
+        As for `profile_interval`, with its errors.
+    """
+    law, space = fit.law, parametric_options(fit)[1]
+    assert law is not None
+    held = {"a": (fit.a, fit.a)} if space.tied else {}
+    held |= {"E": (law.E, law.E)} if space.floor is not None else {}
+    known = {
+        name: held[name] if name in held else profile_interval(fit, name, level=level)
+        for name in ("a", *LAW_FIELDS)
+    }
+    low, high = known["a"]
+    return {"a": (low, high), "b": (1 - high, 1 - low)} | known
 
 
 def quasi_scale(residuals: FloatArray, delta: float, n_free: int) -> float:

@@ -33,10 +33,11 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
         ``verdict`` is the label and ``verdict_reason`` its reason. ``law`` (E, A, B, alpha, beta) and
         ``objective`` (the sum over runs) are null only for a method that fits no law; ``loss_known`` is false
         where the law tells differences of losses only. ``intervals`` holds
-        ``[low, high]`` of a, b and the law's fields, null without draws. ``frontier`` is the optimum on a
-        grid of budgets from a tenth of the smallest to 10,000 times the largest.
+        ``[low, high]`` of a, b and the law's fields, null without draws; ``intervals_from`` is the scheme
+        that made them. ``frontier`` is the optimum on a grid of budgets from a tenth of the smallest to
+        10,000 times the largest.
     """
-    verdict = fit.verdict
+    verdict, report = fit.verdict, fit.diagnostics.bootstrap
     return {
         "method": fit.method,
         "source": fit.table.source,
@@ -50,6 +51,7 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
         "exponents": {"a": fit.a, "b": fit.b},
         "coefficients": {"n_opt": fit.n_opt.coefficient, "d_opt": fit.d_opt.coefficient},
         "intervals": _intervals(fit, level),
+        "intervals_from": report.scheme if report is not None and fit.has_intervals else None,
         "optimum": [
             {
                 "flops": point.flops,

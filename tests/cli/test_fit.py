@@ -236,6 +236,7 @@ def test_bad_input_is_one_line_and_status_2(
         ),
         ("--method envelope --decayed --curves runs.csv", "give one of the two"),
         ("--method envelope --decayed --scheme residual", "has no residual scheme"),
+        ("--method isoflop --scheme profile", "method isoflop has no profile scheme; use pairs"),
         ("--method isoflop --tied", "--tied is read by --method parametric and all"),
         ("--method valley --floor 1.7", "--floor is read by --method parametric and all"),
         ("--method parametric --floor 30", "floor must be 0 or above and below the smallest loss"),

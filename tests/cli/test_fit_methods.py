@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from chinchilla_lib.cli import main
-from chinchilla_lib.fitting import VALLEY, bootstrap_fit, parametric_estimator
+from chinchilla_lib.fitting import VALLEY, bootstrap_fit, fit_parametric, parametric_estimator
+from chinchilla_lib.fitting.profile import profile_interval
 from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import SweepTable
 from tests.test_laws import PUBLISHED
@@ -135,9 +136,46 @@ def test_schemes(folder: Path, scheme: str) -> None:
     report = fitted(folder, "--method", "valley", "--scheme", scheme)
     fit = bootstrap_fit(VALLEY, SweepTable.from_csv("runs.csv"), n_draws=200, scheme=scheme)
     assert report["intervals"]["a"] == list(fit.interval("a"))
-    assert report["diagnostics"]["bootstrap"]["scheme"] == scheme
+    assert report["diagnostics"]["bootstrap"]["scheme"] == report["intervals_from"] == scheme
     warned = any("subsamples differ too little" in text for text in report["diagnostics"]["messages"])
     assert warned == (scheme == "subsample")
+
+
+def test_profile_intervals_stand_beside_a_frontier_from_pairs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = fitted(folder, "--method", "parametric")
+    report = fitted(folder, "--method", "parametric", "--scheme", "profile")
+    fit = fit_parametric(SweepTable.from_csv("runs.csv"))
+    assert report.pop("intervals_from") == "profile" and pairs.pop("intervals_from") == "pairs"
+    intervals = report.pop("intervals")
+    assert set(intervals) == set(pairs.pop("intervals"))
+    for name in ("a", *LAW):
+        assert intervals[name] == list(profile_interval(fit, name))
+    assert intervals["b"] == [1 - end for end in reversed(intervals["a"])]
+    assert report == pairs
+    assert "alpha 90% profile" in capsys.readouterr().out
+
+
+def test_what_is_held_has_its_value_at_both_ends(folder: Path) -> None:
+    options = ["--method", "parametric", "--scheme", "profile", "--tied", "--floor", "1.7"]
+    intervals = fitted(folder, *options)["intervals"]
+    assert intervals["E"] == pytest.approx([1.7, 1.7]) and intervals["a"] == pytest.approx([0.5, 0.5])
+    assert intervals["alpha"] == pytest.approx(intervals["beta"])
+
+
+def test_a_degenerate_fit_has_no_profile_and_is_written(folder: Path) -> None:
+    sizes, tokens = TABLE.n_params, TABLE.n_tokens
+    write(folder / "runs.csv", COLUMNS[1:4], [sizes, tokens, 2 + 400 / sizes**0.34])
+    report = fitted(folder, "--method", "parametric", "--scheme", "profile")
+    assert report["law"] is not None
+    assert report["intervals"] is report["intervals_from"] is None
+
+
+def test_profiles_of_all_methods_are_those_of_the_parametric_one(folder: Path) -> None:
+    everything = fitted(folder, "--method", "all", "--scheme", "profile")
+    assert everything["intervals_from"] == "profile"
+    assert everything["fits"]["isoflop"]["error"] == "method isoflop has no profile scheme; use pairs"
 
 
 def test_all_is_each_method_with_the_parametric_one_on_top(folder: Path) -> None:

@@ -19,7 +19,7 @@ def test_values_are_those_of_the_fit() -> None:
     assert REPORT["law"] == {name: getattr(FIT.law, name) for name in ("E", "A", "B", "alpha", "beta")}
     assert REPORT["objective"] == FIT.objective and REPORT["loss_known"]
     assert (REPORT["verdict"], REPORT["verdict_reason"]) == (FIT.verdict.label, FIT.verdict.reason)
-    assert REPORT["intervals"]["level"] == 0.9
+    assert REPORT["intervals"]["level"] == 0.9 and REPORT["intervals_from"] == "pairs"
     for name in ("a", "b", "E", "A", "B", "alpha", "beta"):
         assert REPORT["intervals"][name] == list(FIT.interval(name))
 
@@ -47,7 +47,8 @@ def test_another_level_is_another_interval() -> None:
 
 
 def test_what_a_method_does_not_know_is_null() -> None:
-    assert fit_report(fit_parametric(NOISY))["intervals"] is None
+    alone = fit_report(fit_parametric(NOISY))
+    assert alone["intervals"] is alone["intervals_from"] is None
     parabolas = fit_report(bootstrap_fit(ISOFLOP, NOISY, n_draws=50))
     assert parabolas["law"] is None and parabolas["objective"] is None
     assert set(parabolas["intervals"]) == {"level", "a", "b"}
