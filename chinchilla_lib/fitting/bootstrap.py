@@ -5,15 +5,15 @@ replacement. An estimator sees draws as rows of counts, so it may refit many in 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting.diagnostics import SCHEMES, BootstrapReport
+from chinchilla_lib.fitting.diagnostics import SCHEMES, BootstrapReport, Interval
 from chinchilla_lib.fitting.leverage import widened
 from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.sweeps.table import SweepTable
@@ -51,6 +51,8 @@ class Estimator:
     """The same for other losses of the same runs, for each stratum of shape (n_draws, n_runs of it)."""
     leverage: Callable[[FrontierFit], Sequence[FloatArray]] | None = None
     """Leverage of each run on its fitted loss, for each stratum; wherever there is `refit_losses`."""
+    held: Mapping[str, Interval] = field(default_factory=dict)
+    """By scheme, see `BootstrapReport.held`; schemes whose intervals hold what they claim are left out."""
 
 
 def bootstrap_fit(
@@ -119,6 +121,7 @@ def bootstrap_fit(
         seed=seed,
         scheme=scheme,
         n_free=estimator.n_free,
+        held=estimator.held.get(scheme),
     )
     diagnostics = replace(
         fit.diagnostics, bootstrap=report, messages=(*fit.diagnostics.messages, *report.messages())

@@ -270,5 +270,6 @@ ISOFLOP: Final = Estimator(
     n_free=3,
     refit_losses=_refit_losses,
     leverage=_leverage,
+    held={"pairs": (0.95, 0.98), "subsample": (0.67, 0.82)},
 )
 """Approach 2, for `bootstrap_fit`; strata are the valleys that the fit rests on."""

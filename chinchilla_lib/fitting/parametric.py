@@ -138,6 +138,7 @@ def parametric_estimator(delta: float = 1e-3, tied: bool = False, floor: float |
         refit_losses=_refit_losses,
         leverage=_leverage,
         n_free=Space(tied=tied, floor=floor).n_free,
+        held={"subsample": (0.61, 0.76)},
     )
 
 

@@ -357,5 +357,6 @@ VALLEY: Final = Estimator(
     n_free=2,
     refit_losses=_refit_losses,
     leverage=_leverage,
+    held={"residual": (0.84, 0.93), "subsample": (0.61, 0.74)},
 )
 """The exact profile, for `bootstrap_fit`; strata are all valleys."""

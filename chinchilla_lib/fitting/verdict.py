@@ -55,6 +55,9 @@ def judge_frontier(
         return Verdict("weakly identifiable", "without draws nothing tells how well a is known")
     width = interval[1] - interval[0]
     known = f"the 90 % interval of a is {width:.2g} wide"
+    caution = diagnostics.bootstrap and diagnostics.bootstrap.caution
+    if caution:
+        known += f" ({caution})"
     if not width <= _USEFUL:
         return Verdict("not identifiable", f"{known}, more than {_USEFUL:g}")
     if width > _SHARP:

@@ -137,7 +137,7 @@ def test_schemes(folder: Path, scheme: str) -> None:
     fit = bootstrap_fit(VALLEY, SweepTable.from_csv("runs.csv"), n_draws=200, scheme=scheme)
     assert report["intervals"]["a"] == list(fit.interval("a"))
     assert report["diagnostics"]["bootstrap"]["scheme"] == report["intervals_from"] == scheme
-    warned = any("subsamples differ too little" in text for text in report["diagnostics"]["messages"])
+    warned = any("too narrow, use pairs" in text for text in report["diagnostics"]["messages"])
     assert warned == (scheme == "subsample")
 
 
