@@ -145,7 +145,7 @@ class HuberSum:
         sums, rest = np.empty((7, n, 6)), np.empty((3, n))
         for first in range(0, n, block):
             part = slice(first, first + block)
-            self._sum(params[part], self._runs.take(rows[part]), sums[:, part], rest[:, part])
+            self._sum(params[part], rows[part], sums[:, part], rest[:, part])
         g1, g2, h11, h12, h13, h22, h23 = sums.transpose(0, 2, 1)
         value, g3, h33 = rest
         floor = np.exp(params[:, 2])
@@ -159,12 +159,12 @@ class HuberSum:
         ], axis=1)  # fmt: skip
         return value, np.stack([g1[0], g2[0], g3, g1[1], g2[2]], axis=1), entries[:, _SYMMETRIC]
 
-    def _sum(self, params: FloatArray, runs: Runs, sums: FloatArray, rest: FloatArray) -> None:
+    def _sum(self, params: FloatArray, rows: IntArray, sums: FloatArray, rest: FloatArray) -> None:
         """Sum over runs: products times monomials of -x and -y; the value, and what only E takes part in.
 
         A term's share of the loss is its derivative of ln L. The third share is `floor * inverse`.
         """
-        n, n_runs = len(params), len(runs.x)
+        runs, n, n_runs = self._runs, len(params), len(self._runs.x)
         if self._space.size < _N_ARRAYS * n * n_runs:
             self._space = np.empty(_N_ARRAYS * n * n_runs)
         space = self._space[: _N_ARRAYS * n * n_runs].reshape(_N_ARRAYS, n, n_runs)
@@ -176,16 +176,18 @@ class HuberSum:
         np.add(size, floor[:, None], out=inverse)
         inverse += data
         np.log(inverse, out=residual)
-        residual -= runs.log_loss
+        residual -= runs.log_loss if runs.log_loss.ndim == 1 else runs.log_loss[rows]
         np.divide(1.0, inverse, out=inverse)
         size *= inverse
         data *= inverse
-        np.clip(residual, -self._delta, self._delta, out=psi)
+        np.minimum(residual, self._delta, out=psi)
+        np.maximum(psi, -self._delta, out=psi)
         np.equal(psi, residual, out=bend)
         residual -= np.multiply(psi, 0.5, out=products[0])
         if runs.weights is not None:
-            psi *= runs.weights
-            bend *= runs.weights
+            weights = runs.weights[rows]
+            psi *= weights
+            bend *= weights
         rest[0] = np.vecdot(psi, residual)
         rest[1] = np.vecdot(psi, inverse) * floor
         bend -= psi
