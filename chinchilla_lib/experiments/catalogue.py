@@ -8,8 +8,9 @@ from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
 from chinchilla_lib.experiments.recipe import RATES, SCHEDULES
+from chinchilla_lib.reference.recorded import Recorded, list_recorded, load_recorded
 
-__all__ = ["EXPERIMENTS", "TIERS_BY_MINUTES", "choose_tier", "find_experiment"]
+__all__ = ["EXPERIMENTS", "TIERS_BY_MINUTES", "choose_tier", "find_experiment", "load_largest"]
 
 EXPERIMENTS: Final[dict[str, Experiment]] = {
     experiment.name: experiment for experiment in (RATES, SCHEDULES, MAIN, FORECAST, LITTLE, CODE)
@@ -30,6 +31,21 @@ def find_experiment(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}; choose one of {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]
+
+
+def load_largest(name: str) -> Recorded:
+    """The recorded result of an experiment's largest tier that has one.
+
+    Raises
+    ------
+    InputError
+        If there is no such experiment, or nothing of it is recorded.
+    """
+    recorded = list_recorded()
+    tiers = [tier for tier in find_experiment(name).parts if f"{name}-{tier}" in recorded]
+    if not tiers:
+        raise InputError(f"nothing of {name} is recorded; run 'chinchilla-lib experiment run {name}' first")
+    return load_recorded(f"{name}-{tiers[-1]}")
 
 
 def choose_tier(experiment: Experiment, tier: str) -> str | None:

@@ -13,9 +13,19 @@ import numpy as np
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Row, Verdict
-from chinchilla_lib.fitting import ISOFLOP, PARAMETRIC, VALLEY, Estimator, FrontierFit, bootstrap_fit
+from chinchilla_lib.fitting import (
+    ISOFLOP,
+    PARAMETRIC,
+    VALLEY,
+    Estimator,
+    FrontierFit,
+    bootstrap_fit,
+    envelope_estimator,
+    fit_isoflop_profiles,
+)
 from chinchilla_lib.fitting.diagnostics import Interval
 from chinchilla_lib.runs import RunConfig
+from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.plan import SweepPlan, plan_isoflop_sweep, plan_runs
 from chinchilla_lib.sweeps.table import SweepTable
 from chinchilla_lib.sweeps.tiers import TIERS, Tier
@@ -27,6 +37,7 @@ __all__ = [
     "N_SEEDS",
     "Counting",
     "count_in_all_ways",
+    "exponents_by_window",
     "fit_all",
     "ladder_part",
     "plan_ladder",
@@ -117,17 +128,56 @@ def plan_ladder(
     return SweepPlan(name, tuple(configs), corpus)
 
 
-def fit_all(table: SweepTable, *, n_draws: int = _DRAWS) -> dict[str, FrontierFit]:
-    """Approaches 2 and 3 on the same runs, by method.
+def fit_all(
+    table: SweepTable, curves: CurveTable | None = None, *, n_draws: int = _DRAWS
+) -> dict[str, FrontierFit]:
+    """All approaches on the same runs, by method.
 
     Parameters
     ----------
     table : SweepTable
+    curves : CurveTable, optional
+        Their curves; without them approach 1 is left out.
     n_draws : int
         Resampled sets of runs.
     """
-    estimators: tuple[Estimator, ...] = (ISOFLOP, VALLEY, PARAMETRIC)
+    estimators: list[Estimator] = [] if curves is None else [envelope_estimator(curves)]
+    estimators += [ISOFLOP, VALLEY, PARAMETRIC]
     return {e.method: bootstrap_fit(e, table, n_draws=n_draws, seed=0) for e in estimators}
+
+
+def exponents_by_window(
+    table: SweepTable, factors: Sequence[float] = (2, 3, 4, 6, math.inf)
+) -> dict[float, float]:
+    """The exponent a by parabolas, fitted to runs within a factor of each valley's minimum.
+
+    Parameters
+    ----------
+    table : SweepTable
+    factors : sequence of float
+        Of parameters to either side; a window that leaves a valley less than three sizes gives no exponent.
+
+    Returns
+    -------
+    dict
+        By factor.
+    """
+    whole = fit_isoflop_profiles(table)
+    middle = {point.flops: point.n_params for point in whole.points}
+    found = {}
+    for factor in factors:
+        near = [
+            i
+            for valley in table.valleys()
+            if valley.flops in middle
+            for i in valley.index
+            if abs(math.log(table.n_params[i] / middle[valley.flops])) <= math.log(factor)
+        ]
+        try:
+            found[factor] = fit_isoflop_profiles(table.take(near)).a
+        except InputError:
+            continue
+    return found
 
 
 def count_in_all_ways(table: SweepTable, *, n_draws: int = _DRAWS) -> tuple[Counting, ...]:

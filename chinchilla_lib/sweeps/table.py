@@ -4,8 +4,8 @@ Every estimator takes a `SweepTable`, whether the runs were trained, simulated o
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -181,6 +181,22 @@ class SweepTable:
             rows=None if cells.rows is None else tuple(cells.rows),
             **columns,
         )
+
+    def take(self, index: Sequence[int] | IntArray) -> Self:
+        """The runs at these positions, in that order.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        columns: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, tuple):
+                columns[name] = tuple(value[position] for position in index)
+            elif isinstance(value, np.ndarray):
+                columns[name] = value[list(index)]
+        return replace(self, **columns)
 
     def where(self, index: Iterable[int], column: str) -> str:
         """Say where runs stand, as messages do: source, rows (or records, from 1) and column."""

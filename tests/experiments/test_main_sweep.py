@@ -12,9 +12,13 @@ from chinchilla_lib.experiments.main_sweep import (
     MAIN,
     N_SEEDS,
     count_in_all_ways,
+    exponents_by_window,
+    fit_all,
     plan_ladder,
     seed_noise,
 )
+from chinchilla_lib.sweeps.curves import CurveTable
+from chinchilla_lib.sweeps.simulate import simulate_run
 from chinchilla_lib.sweeps.table import SweepTable
 from chinchilla_lib.sweeps.tiers import tier_shape
 from tests.experiments.small_truth import LAW, law_with, simulate
@@ -89,3 +93,20 @@ def test_the_noise_over_seeds_is_found_again() -> None:
     once = SweepTable.from_records([row for row in simulate([part])["english"] if row["seed"] == 0])
     with pytest.raises(InputError, match="no run has a second seed"):
         seed_noise(once)
+
+
+def test_windows_narrow_to_the_middle_and_stop_where_too_few_sizes_are_left() -> None:
+    table = SweepTable.from_records(simulate(MAIN.parts_of("cpu-60"), noise=0.0)["english"])
+    found = exponents_by_window(table, factors=(1.1, 3, math.inf))
+    assert set(found) == {3, math.inf}
+    assert found[3] != found[math.inf]
+    assert all(a == pytest.approx(0.5, abs=0.03) for a in found.values())
+
+
+def test_all_approaches_read_the_same_runs() -> None:
+    (part,) = MAIN.parts_of("cpu-20")
+    records = [simulate_run(config, LAW, noise=0.002) for config in part.plan("c").configs]
+    table = SweepTable.from_records(records)
+    fits = fit_all(table, CurveTable.from_records(records, table), n_draws=100)
+    assert set(fits) == {"envelope", "isoflop", "valley", "parametric"}
+    assert all(fit.a == pytest.approx(0.5, abs=0.06) for fit in fits.values())

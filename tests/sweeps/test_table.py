@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import CLUSTER_GAP, SweepTable
+from tests.test_laws import PUBLISHED
 
 ROWS: list[dict[str, Any]] = [
     {"run_id": "a", "seed": 3, "n_params": 1000, "n_tokens": 20000, "loss": 4.5, "flops": 1.5e8},
@@ -158,3 +160,14 @@ def test_a_cloud_of_flops_is_refused(flops: Any) -> None:
 def test_the_rule_of_clustering_at_its_threshold() -> None:
     assert len(table_of([1, 1, CLUSTER_GAP * 1.001, CLUSTER_GAP * 1.001]).valleys()) == 2
     assert len(table_of([1, 1, CLUSTER_GAP * 0.999, CLUSTER_GAP * 0.999]).valleys()) == 1
+
+
+def test_taken_runs_are_those_asked_for() -> None:
+    whole = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19], n_sizes=5, noise=0.01)
+    some = whole.take([7, 2])
+    assert some.run_id == (whole.run_id[7], whole.run_id[2])
+    for name in ("n_params", "n_tokens", "loss", "flops", "flops_budget"):
+        assert list(getattr(some, name)) == [getattr(whole, name)[7], getattr(whole, name)[2]]
+    assert (some.flops_convention, some.seed is None) == (whole.flops_convention, whole.seed is None)
+    with pytest.raises(InputError, match="there are no runs"):
+        whole.take([])
