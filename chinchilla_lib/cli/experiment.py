@@ -21,17 +21,18 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.catalogue import (
     EXPERIMENTS,
     TIERS_BY_MINUTES,
+    UNPREPARED,
     choose_tier,
     find_experiment,
+    known_parts,
+    list_entries,
 )
 from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part
 from chinchilla_lib.experiments.runner import FORECAST, Sitting, read_commits, run_parts, write_forecast
 from chinchilla_lib.experiments.tables import curves_table, runs_table
 from chinchilla_lib.reference.recorded import (
     is_committed,
-    list_recorded,
     load_forecast,
-    load_recorded,
     write_recorded,
 )
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
@@ -49,7 +50,6 @@ examples:
   chinchilla-lib experiment run main --tier cpu-120
   chinchilla-lib experiment run --all --tier cpu-60
 """
-_UNPREPARED: Final = "not prepared yet"
 
 
 def register(subparsers: Any) -> None:
@@ -94,42 +94,22 @@ def run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     """List the experiments."""
-    recorded = set(list_recorded())
-    entries: list[dict[str, Any]] = []
-    for experiment in EXPERIMENTS.values():
-        for tier in experiment.parts:
-            name = f"{experiment.name}-{tier}"
-            plans = [part.plan(_UNPREPARED) for part in _all_parts(experiment, tier)]
-            about = load_recorded(name).provenance if name in recorded else {}
-            entries.append(
-                {
-                    "name": experiment.name,
-                    "tier": tier,
-                    "title": experiment.title,
-                    "section": experiment.section,
-                    "claim": experiment.claim,
-                    "rule": experiment.rule,
-                    "runs": sum(len(plan.configs) for plan in plans),
-                    "flops": sum(plan.flops for plan in plans),
-                    "recorded": bool(about),
-                    "date": about.get("date"),
-                    "device": about.get("device"),
-                    "run_seconds": about.get("run_seconds"),
-                }
-            )
+    entries = list_entries()
     if options.json:
-        print(json.dumps(entries, indent=1))
+        print(json.dumps([entry.to_dict() for entry in entries], indent=1))
         return 0
     last = None
     for entry in entries:
-        if entry["name"] != last:
-            print(f"{entry['name']}: {entry['title']} (section {entry['section']})")
-        last = entry["name"]
-        cost = (
-            f"{entry['date']}, {_duration(entry['run_seconds'])} of training" if entry["recorded"] else "no"
+        if entry.experiment is not last:
+            print(f"{entry.experiment.name}: {entry.experiment.title} (section {entry.experiment.section})")
+        last = entry.experiment
+        done = "no"
+        if entry.provenance is not None:
+            done = f"{entry.provenance['date']}, {_duration(entry.provenance['run_seconds'])} of training"
+        print(
+            f"  --tier {entry.tier:8} {entry.n_runs:4} runs {format_flops(entry.flops):>8} FLOPs   "
+            f"recorded: {done}"
         )
-        flops = format_flops(entry["flops"])
-        print(f"  --tier {entry['tier']:8} {entry['runs']:4} runs {flops:>8} FLOPs   recorded: {cost}")
     return 0
 
 
@@ -252,14 +232,10 @@ def _find_forecast(
     return forecast
 
 
-def _all_parts(experiment: Experiment, tier: str) -> tuple[Part, ...]:
-    return experiment.parts_of(tier, load_forecast(f"{experiment.name}-{tier}"))
-
-
 def _price(experiment: Experiment, tier: str, n_workers: int, prices: Prices) -> dict[str, Any]:
     parts = []
-    for part in _all_parts(experiment, tier):
-        configs = part.plan(_UNPREPARED).preview().configs
+    for part in known_parts(experiment, tier):
+        configs = part.plan(UNPREPARED).preview().configs
         parts.append(
             {
                 "name": part.name,

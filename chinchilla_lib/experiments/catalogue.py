@@ -1,23 +1,99 @@
 """All experiments by name."""
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.experiments.experiment import Experiment
+from chinchilla_lib.experiments.experiment import Experiment, Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
 from chinchilla_lib.experiments.recipe import RATES, SCHEDULES
-from chinchilla_lib.reference.recorded import Recorded, list_recorded, load_recorded
+from chinchilla_lib.reference.recorded import Recorded, list_recorded, load_forecast, load_recorded
 
-__all__ = ["EXPERIMENTS", "TIERS_BY_MINUTES", "choose_tier", "find_experiment", "load_largest"]
+__all__ = [
+    "EXPERIMENTS",
+    "TIERS_BY_MINUTES",
+    "UNPREPARED",
+    "Entry",
+    "choose_tier",
+    "find_experiment",
+    "known_parts",
+    "list_entries",
+    "load_largest",
+]
 
 EXPERIMENTS: Final[dict[str, Experiment]] = {
     experiment.name: experiment for experiment in (RATES, SCHEDULES, MAIN, FORECAST, LITTLE, CODE)
 }
 
+UNPREPARED: Final = "not prepared yet"
+"""In place of the identity of a corpus, where a plan is only priced."""
+
 TIERS_BY_MINUTES: Final = {"ci": 4, "cpu-20": 20, "cpu-60": 60, "cpu-120": 120}
 """Minutes on two cores that a tier may take."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An experiment at one tier: what it takes, and what it took.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    tier : str
+    n_runs : int
+        With the later runs where their forecast is known; in stages, as expected.
+    flops : float
+    provenance : mapping or None
+        Of its recorded result.
+    """
+
+    experiment: Experiment
+    tier: str
+    n_runs: int
+    flops: float
+    provenance: Mapping[str, Any] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        about = self.provenance or {}
+        texts = {
+            name: getattr(self.experiment, name) for name in ("name", "title", "section", "claim", "rule")
+        }
+        return {
+            **texts,
+            "tier": self.tier,
+            "runs": self.n_runs,
+            "flops": self.flops,
+            "recorded": bool(about),
+            **{name: about.get(name) for name in ("date", "device", "run_seconds", "commit")},
+        }
+
+
+def known_parts(experiment: Experiment, tier: str) -> tuple[Part, ...]:
+    """Parts of a tier, with the later ones if their forecast is recorded."""
+    return experiment.parts_of(tier, load_forecast(f"{experiment.name}-{tier}"))
+
+
+def list_entries() -> list[Entry]:
+    """All experiments at all of their tiers."""
+    recorded, entries = list_recorded(), []
+    for experiment in EXPERIMENTS.values():
+        for tier in experiment.parts:
+            name = f"{experiment.name}-{tier}"
+            plans = [part.plan(UNPREPARED).preview() for part in known_parts(experiment, tier)]
+            entries.append(
+                Entry(
+                    experiment,
+                    tier,
+                    n_runs=sum(len(plan.configs) for plan in plans),
+                    flops=sum(plan.flops for plan in plans),
+                    provenance=load_recorded(name).provenance if name in recorded else None,
+                )
+            )
+    return entries
 
 
 def find_experiment(name: str) -> Experiment:
