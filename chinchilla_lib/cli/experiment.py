@@ -172,8 +172,9 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
     parts = experiment.parts_of(tier)
     folder: Path = options.out or workspace.folder("experiments", name)
     neighbours = [path for path in workspace.folder("experiments").glob("*/*") if path.is_dir()]
+    corpora: dict[str, dict[str, Any]] = {}
     sitting = Sitting(
-        prepare=lambda part: _prepare(part, folder),
+        prepare=lambda part: _prepare(part, folder, corpora),
         n_workers=options.workers,
         estimate_seconds=prices,
         on_part=lambda part, plan: _say(
@@ -200,7 +201,7 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
     print(f"{name}: {experiment.judge(rows, forecast)}")
     if options.record:
         target = options.record / name
-        about = _provenance(experiment.name, tier, folder, records)
+        about = _provenance(experiment.name, tier, folder, records) | {"corpora": corpora}
         write_recorded(target, runs_table(records), about, curves_table(records))
         _say(f"recorded in {target}")
     return 0
@@ -267,12 +268,20 @@ def _prices(options: argparse.Namespace) -> Prices:
     return Prices(estimate)
 
 
-def _prepare(part: Part, folder: Path) -> tuple[str, Trainer]:
+def _prepare(part: Part, folder: Path, corpora: dict[str, dict[str, Any]]) -> tuple[str, Trainer]:
+    """Shards and a trainer for a part; what is to be recorded of the corpus goes into `corpora`."""
     from chinchilla_lib.training.trainer import ShardTrainer  # torch, only when runs are asked for
 
     _say(f"corpus {part.corpus}: preparing or checking")
     at = workspace.folder("corpora", f"{part.corpus}-{part.vocab_size}")
     shards: Shards = prepare_corpus(part.corpus, at, vocab_size=part.vocab_size)
+    corpora[shards.identity] = {
+        "name": shards.name,
+        "version": shards.manifest["version"],
+        "train_tokens": shards.train.n_tokens,
+        "validation_tokens": shards.validation.n_tokens,
+        "train_bytes": shards.manifest["splits"]["train"]["n_bytes"],
+    }
     plan: SweepPlan = part.plan(shards.identity).preview()
     if (epochs := plan.epochs(shards.train.n_tokens)) > 1:
         _say(f"{part.name}: the longest run passes over its corpus {epochs:.2f} times")

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import hashlib
 import json
 import platform
 import subprocess
@@ -23,6 +24,7 @@ __all__ = [
     "is_committed",
     "list_recorded",
     "load_forecast",
+    "load_manifest",
     "load_recorded",
     "write_recorded",
 ]
@@ -30,6 +32,7 @@ __all__ = [
 _PROVENANCE = (
     "command", "commit", "date", "device", "versions", "seeds", "n_runs", "run_seconds", "corpus",
 )  # fmt: skip
+_MORE_PROVENANCE = ("corpora",)  # of trained experiments
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Recorded:
         Of ``runs.csv``; every cell is text.
     provenance : mapping
         Command, commit, date, device, versions, seeds, number of runs, seconds of all runs together,
-        and corpus.
+        and corpus; by the identity of the shards ``corpora``: name, version, tokens and bytes, where an
+        experiment was trained.
     curve_rows : tuple of mapping
         Of ``curves.csv``, where curves were kept: run, tokens and training loss.
     forecast : mapping or None
@@ -79,7 +83,7 @@ class Recorded:
         return SweepTable.from_records(rows, source=" ".join(("recorded", self.name, *parts)))
 
     def curves(self, *parts: str) -> CurveTable:
-        """Their training curves, thinned.
+        """Their training curves, thinned, with the steps of their points where batches are known.
 
         Raises
         ------
@@ -89,9 +93,15 @@ class Recorded:
         if not self.curve_rows:
             raise InputError(f"{self.name}: no curves are recorded")
         table = self.table(*parts)
+        batches = {row["run_id"]: row.get("batch_size_tokens") for row in self.rows}
         runs = set(table.run_id)
-        rows = [row for row in self.curve_rows if row["run_id"] in runs]
+        rows = [_with_step(row, batches[row["run_id"]]) for row in self.curve_rows if row["run_id"] in runs]
         return CurveTable.from_records(rows, table, source=f"{table.source}, curves")
+
+
+def _with_step(row: Mapping[str, str], batch: str | None) -> Mapping[str, str | float]:
+    # Without it points count as steps, and smoothing over ten steps would blur a thinned curve.
+    return row if batch is None else {**row, "step": float(row["n_tokens"]) / float(batch)}
 
 
 def list_recorded() -> list[str]:
@@ -133,6 +143,33 @@ def load_forecast(name: str) -> Mapping[str, Any] | None:
     return forecast
 
 
+def load_manifest(identity: str) -> Mapping[str, Any]:
+    """The manifest of the corpus that recorded runs were trained on: sources, versions, tokens.
+
+    Parameters
+    ----------
+    identity : str
+        As in ``provenance["corpus"]``: the first 16 hexadecimal digits of the manifest's SHA-256.
+
+    Raises
+    ------
+    InputError
+        If it is not kept, or is not the one of that identity.
+    """
+    folder = files("chinchilla_lib.reference") / "corpora"
+    path = folder / f"{identity}.json"
+    if not path.is_file():
+        known = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
+        raise InputError(f"no manifest of corpus {identity!r} is kept; there are {', '.join(known)}")
+    content = path.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()[:16]) != identity:
+        raise InputError(
+            f"{path}: its identity is {found}; take the manifest of the corpus as it was written"
+        )
+    manifest: Mapping[str, Any] = json.loads(content)
+    return manifest
+
+
 def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curves: str = "") -> None:
     """Write an experiment in the form that :func:`load_recorded` reads.
 
@@ -158,7 +195,8 @@ def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curve
     (folder / "runs.csv").write_text(runs, encoding="utf-8")
     if curves:
         (folder / "curves.csv").write_text(curves, encoding="utf-8")
-    text = json.dumps({name: provenance[name] for name in _PROVENANCE}, indent=1) + "\n"
+    written = [*_PROVENANCE, *(name for name in _MORE_PROVENANCE if name in provenance)]
+    text = json.dumps({name: provenance[name] for name in written}, indent=1) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8")
 
 

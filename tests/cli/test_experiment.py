@@ -1,5 +1,6 @@
 """The command around the experiments; their plans and verdicts are tested in their room."""
 
+import csv
 import json
 import math
 import subprocess
@@ -106,6 +107,8 @@ def test_it_trains_judges_and_records(tmp_path: Path, capsys: pytest.CaptureFixt
     assert provenance["device"] == ["none"]
     assert len(provenance["commit"].rstrip("+")) in (40, len("unknown"))
     assert provenance["command"] == "chinchilla-lib experiment run rates --tier ci"
+    corpus = provenance["corpora"][provenance["corpus"]]
+    assert corpus["train_tokens"] > corpus["validation_tokens"] > 0
 
 
 def test_without_all_runs_there_is_no_verdict(
@@ -160,6 +163,21 @@ def test_finished_runs_of_other_experiments_are_taken_over(
     assert all(run_id.startswith("3e11-") for run_id in later), "smaller budgets were there"
     models = tmp_path / "work" / "experiments" / "little-chinchilla-ci" / "models"
     assert sorted(path.stem for path in models.iterdir()) == sorted(later)
+
+
+def test_the_tier_for_a_gpu_goes_on_in_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trainer, "ShardTrainer", Lawful)
+    command = ["experiment", "run", "main", "--tier", "gpu", "--record", str(tmp_path)]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("main-gpu: ")
+    with (tmp_path / "main-gpu" / "runs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {float(row["flops_budget"]) for row in rows} == {1e15, 3e15, 1e16, 3e16}
+    n_asked = len(Lawful.asked)
+    assert main(command) == 0
+    assert len(Lawful.asked) == n_asked
 
 
 def test_a_list_names_tiers_and_what_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
