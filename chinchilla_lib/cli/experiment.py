@@ -281,6 +281,8 @@ def _prepare(part: Part, folder: Path, corpora: dict[str, dict[str, Any]]) -> tu
         "train_tokens": shards.train.n_tokens,
         "validation_tokens": shards.validation.n_tokens,
         "train_bytes": shards.manifest["splits"]["train"]["n_bytes"],
+        "subsets": shards.manifest.get("subsets"),
+        "downloads": shards.manifest.get("downloads"),
     }
     plan: SweepPlan = part.plan(shards.identity).preview()
     if (epochs := plan.epochs(shards.train.n_tokens)) > 1:
