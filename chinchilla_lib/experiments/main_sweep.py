@@ -240,8 +240,9 @@ def rows_up_to(rows: Sequence[Row], highest: float) -> list[Row]:
 
 
 def _judge_main(results: Results, forecast: Forecast | None) -> Verdict:
+    (rows,) = results.values()  # one part, which recorded tables do not name
     try:
-        fits = fit_all(SweepTable.from_records(results["english"], source="the main sweep"))
+        fits = fit_all(SweepTable.from_records(rows, source="the main sweep"))
     except InputError as error:
         return Verdict("cannot tell", str(error), {})
     left_out = sum(valley.reason is not None for valley in fits["isoflop"].diagnostics.valleys)

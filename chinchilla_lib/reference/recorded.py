@@ -2,7 +2,6 @@
 
 import csv
 import datetime
-import hashlib
 import json
 import platform
 import subprocess
@@ -24,7 +23,6 @@ __all__ = [
     "is_committed",
     "list_recorded",
     "load_forecast",
-    "load_manifest",
     "load_recorded",
     "write_recorded",
 ]
@@ -141,33 +139,6 @@ def load_forecast(name: str) -> Mapping[str, Any] | None:
     path = files("chinchilla_lib.reference") / "recorded" / name / "forecast.json"
     forecast: Mapping[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
     return forecast
-
-
-def load_manifest(identity: str) -> Mapping[str, Any]:
-    """The manifest of the corpus that recorded runs were trained on: sources, versions, tokens.
-
-    Parameters
-    ----------
-    identity : str
-        As in ``provenance["corpus"]``: the first 16 hexadecimal digits of the manifest's SHA-256.
-
-    Raises
-    ------
-    InputError
-        If it is not kept, or is not the one of that identity.
-    """
-    folder = files("chinchilla_lib.reference") / "corpora"
-    path = folder / f"{identity}.json"
-    if not path.is_file():
-        known = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
-        raise InputError(f"no manifest of corpus {identity!r} is kept; there are {', '.join(known)}")
-    content = path.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()[:16]) != identity:
-        raise InputError(
-            f"{path}: its identity is {found}; take the manifest of the corpus as it was written"
-        )
-    manifest: Mapping[str, Any] = json.loads(content)
-    return manifest
 
 
 def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curves: str = "") -> None:

@@ -1,14 +1,21 @@
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments.main_sweep import MAIN
+from chinchilla_lib.experiments.tables import curves_table, runs_table
 from chinchilla_lib.reference.recorded import (
+    Recorded,
     checkout_commit,
     describe_computation,
     load_recorded,
     write_recorded,
 )
+from chinchilla_lib.sweeps.simulate import simulate_run
+from tests.experiments.small_truth import LAW
 
 
 def test_an_unknown_name_is_told_what_there_is() -> None:
@@ -45,3 +52,18 @@ def test_an_installed_copy_has_no_commit(tmp_path: Path, monkeypatch: pytest.Mon
     copy.touch()
     monkeypatch.setattr("chinchilla_lib.reference.recorded.__file__", str(copy))
     assert checkout_commit() == "unknown"
+
+
+def test_points_of_thinned_curves_have_the_steps_they_were_taken_at() -> None:
+    (part,) = MAIN.parts_of("ci")
+    records = [simulate_run(config, LAW) for config in part.plan("c").configs]
+    tables = (csv.DictReader(make({"x": records}).splitlines()) for make in (runs_table, curves_table))
+    rows, curve_rows = map(tuple, tables)
+    recorded = Recorded("main-ci", rows, {}, curve_rows)
+    curves = recorded.curves()
+    steps = {record.config.run_id: record.config.n_steps for record in records}
+    np.testing.assert_array_equal(curves.step[curves.last], [steps[run_id] for run_id in curves.run_id])
+    without = [{k: v for k, v in row.items() if k != "batch_size_tokens"} for row in rows]
+    assert Recorded("x", tuple(without), {}, curve_rows).curves().step.max() < 30
+    # The main sweep has one part, which has no column; its judge reads it whatever its name.
+    assert MAIN.judge(recorded.parts(), None).numbers == MAIN.judge({"english": rows}, None).numbers

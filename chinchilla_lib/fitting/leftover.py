@@ -1,0 +1,154 @@
+"""What a fit leaves over, beside the noise that repeated runs show."""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import fdtrc
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.result import FrontierFit
+
+__all__ = ["LackOfFit", "Leftover", "lack_of_fit", "left_over"]
+
+IntArray = npt.NDArray[np.int64]
+
+_N_LAW: Final = 5  # E, A, B, alpha, beta
+_N_SHAPE: Final = 4  # A, B, alpha, beta, besides the levels
+_N_PARABOLA: Final = 3
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Residuals of one budget, measured less fitted loss, nats per token."""
+
+    flops: float
+    """The budget in FLOPs."""
+    n_runs: int
+    mean: float
+    """What the fit misses on the whole budget; 0 where it has a level for each."""
+    rms: float
+    """Root mean square."""
+    noise: float | None
+    """Standard deviation of a loss over repeats, pooled over sizes; None where no run was repeated."""
+
+
+@dataclass(frozen=True)
+class LackOfFit:
+    """Do the means of repeated runs lie on the fitted curve? F test of misfit over noise."""
+
+    misfit: float
+    """Root mean square, per degree of freedom, of the means about the curve, weighted by repeats."""
+    noise: float
+    """The same of the runs about the means of their repeats; the two are alike if the curve is right."""
+    degrees_of_freedom: tuple[int, int]
+    """Of misfit and noise."""
+    p_value: float
+    """Probability of so large a ratio by noise alone, if that is normal and of one size at all budgets."""
+
+
+def left_over(fit: FrontierFit) -> tuple[Leftover, ...]:
+    """Residuals by budget, from small to large.
+
+    Parameters
+    ----------
+    fit : FrontierFit
+        Any method's.
+
+    Raises
+    ------
+    InputError
+        If budgets cannot be told apart.
+    """
+    found = []
+    for valley in fit.table.valleys():
+        residuals = fit.residuals[valley.index]
+        repeats = _repeats(fit, valley.index)
+        noise_squares, n_noise = _about_means(fit, repeats)
+        found.append(
+            Leftover(
+                flops=valley.flops,
+                n_runs=len(residuals),
+                mean=float(residuals.mean()),
+                rms=math.sqrt(float(np.mean(residuals**2))),
+                noise=math.sqrt(noise_squares / n_noise) if n_noise else None,
+            )
+        )
+    return tuple(found)
+
+
+def lack_of_fit(fit: FrontierFit) -> LackOfFit:
+    """Test whether a fit misses more than the noise of its runs, by the runs that were repeated.
+
+    Parameters
+    ----------
+    fit : FrontierFit
+        Of method ``isoflop``, ``valley`` or ``parametric``; of ``isoflop`` the valleys used. The fit of
+        ``parametric`` is by Huber's loss of logarithms, so that its test is rough.
+
+    Raises
+    ------
+    InputError
+        If no run was repeated, the method has no curve for each run, or all residuals are free.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_valley
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_table
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> budgets = np.repeat([1e11, 1e12], 14)
+    >>> sizes = law.n_opt(budgets) * np.tile(np.repeat(np.geomspace(0.3, 3, 7), 2), 2)
+    >>> runs = simulate_table(law, sizes, budgets / (6 * sizes), flops_budget=budgets, noise=0.003)
+    >>> lack_of_fit(fit_valley(runs)).p_value > 0.01
+    True
+    """
+    valleys = fit.diagnostics.valleys
+    if fit.method == "isoflop":
+        valleys = tuple(valley for valley in valleys if valley.reason is None)
+        n_free = _N_PARABOLA * len(valleys)
+    elif fit.method == "valley":
+        n_free = _N_SHAPE + len(valleys)
+    elif fit.method == "parametric":
+        n_free = _N_LAW
+    else:
+        raise InputError(
+            f"method {fit.method!r} has no curve for each run; give isoflop, valley or parametric"
+        )
+    index = np.concatenate([valley.index for valley in valleys]) if valleys else np.arange(len(fit.table))
+    repeats = _repeats(fit, index)
+    squares, n_noise = _about_means(fit, repeats)
+    n_misfit = len(repeats) - n_free
+    if n_noise == 0:
+        raise InputError(
+            f"{fit.table.source}: no run has a second seed, so nothing tells the noise; add some"
+        )
+    if n_misfit < 1:
+        raise InputError(
+            f"{len(repeats)} sizes and {n_free} numbers fitted to them leave no misfit; add sizes"
+        )
+    missed = sum(len(group) * float(fit.residuals[group].mean()) ** 2 for group in repeats)
+    misfit, noise = missed / n_misfit, squares / n_noise
+    p_value = float(fdtrc(n_misfit, n_noise, misfit / noise)) if noise > 0 else float(misfit == 0)
+    return LackOfFit(math.sqrt(misfit), math.sqrt(noise), (n_misfit, n_noise), p_value)
+
+
+def _repeats(fit: FrontierFit, index: IntArray) -> list[IntArray]:
+    """Runs of one budget, size and length, by position in the table."""
+    table = fit.table
+    budgets = table.flops if table.flops_budget is None else table.flops_budget
+    groups: dict[Hashable, list[int]] = {}
+    for position in index.tolist():
+        key = float(budgets[position]), float(table.n_params[position]), float(table.n_tokens[position])
+        groups.setdefault(key, []).append(position)
+    return [np.array(group) for group in groups.values()]
+
+
+def _about_means(fit: FrontierFit, repeats: list[IntArray]) -> tuple[float, int]:
+    """Sum of squares of losses about the means of their repeats, and its degrees of freedom."""
+    loss = fit.table.loss
+    squares = sum(float(np.sum((loss[group] - loss[group].mean()) ** 2)) for group in repeats)
+    return squares, sum(len(group) - 1 for group in repeats)
