@@ -25,7 +25,7 @@ from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
 from chinchilla_lib.sweeps.table import SweepTable
 from chinchilla_lib.sweeps.tiers import tier_shape
 
-__all__ = ["FIT_WIDTHS", "FORECAST", "FORMS", "error_rates", "foretell"]
+__all__ = ["FEWEST", "FIT_WIDTHS", "FORECAST", "FORMS", "error_rates", "foretell", "half_width"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,10 +38,12 @@ FIT_WIDTHS: Final[Mapping[float, tuple[int, ...]]] = {
 }
 """Sizes at the budgets that the forecast is made from: those of the main sweep, and two between them."""
 
+FEWEST: Final = 3
+"""Budgets that a form is fitted to at least."""
+
 _FIT_SEEDS: Final = 3
 _AIM: Final = 0.007
 _DRAWS: Final = 4000
-_FEWEST: Final = 3  # budgets that a form is fitted to
 _Z_90: Final = 1.645
 _FACTORS: Final = (10.0, 100.0)
 _AHEAD: Final = {"cpu-20": 1, "cpu-120": 2}
@@ -95,9 +97,9 @@ def error_rates(rows: Sequence[Row]) -> dict[str, float]:
     """
     minima = {point.flops: point.loss for point in fit_isoflop_profiles(_table(rows)).points}
     budgets = sorted(minima)
-    if len(budgets) <= _FEWEST:
+    if len(budgets) <= FEWEST:
         raise InputError(
-            f"the runs have minima at {len(budgets)} budgets; to hold one back give {_FEWEST + 1} or more"
+            f"the runs have minima at {len(budgets)} budgets; to hold one back give {FEWEST + 1} or more"
         )
     rates = {}
     for name, form in FORMS.items():
@@ -105,10 +107,23 @@ def error_rates(rows: Sequence[Row]) -> dict[str, float]:
             math.log(form(rows_up_to(rows, last), budget) / minima[budget]) / math.log(budget / last)
             for k, last in enumerate(budgets)
             for budget in budgets[k + 1 :]
-            if k + 1 >= _FEWEST
+            if k + 1 >= FEWEST
         ]
         rates[name] = math.sqrt(float(np.mean(np.square(errors))))
     return rates
+
+
+def half_width(rate: float, factor: float) -> float:
+    """Half of the 90 % interval of a foretold loss, as a share of it (in logarithms).
+
+    Parameters
+    ----------
+    rate : float
+        Error rate of the form on budgets held back.
+    factor : float
+        Distance in compute.
+    """
+    return _Z_90 * rate * math.log(factor)
 
 
 def foretell(n_ahead: int, results: Results) -> dict[str, Any]:
@@ -143,7 +158,7 @@ def foretell(n_ahead: int, results: Results) -> dict[str, Any]:
         flops = round(highest * factor, -9)
         best = sizes.allocate(flops)
         lowest = FORMS[chosen](rows, flops)
-        half = _Z_90 * rates[chosen] * math.log(factor)
+        half = half_width(rates[chosen], factor)
         at_best = shape.loss(best.n_params, best.n_tokens)
         ahead.append(
             {

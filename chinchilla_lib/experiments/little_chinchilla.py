@@ -4,20 +4,29 @@ The sizes are computed from smaller budgets and kept before the models are train
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import mean, stdev
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from chinchilla_lib.architecture import count_params
-from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Verdict
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Row, Verdict
 from chinchilla_lib.experiments.main_sweep import DESIGN, ladder_part
-from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
+from chinchilla_lib.fitting import ISOFLOP, FrontierFit, bootstrap_fit
+from chinchilla_lib.fitting.diagnostics import Interval
+from chinchilla_lib.laws import PowerLaw
 from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
 from chinchilla_lib.sweeps.table import SweepTable
 from chinchilla_lib.sweeps.tiers import tier_shape
 
-__all__ = ["LITTLE", "ROLES", "nearest_width"]
+__all__ = ["LITTLE", "ROLES", "Model", "budget_for", "crossing", "models_of", "nearest_width"]
+
+FloatArray = npt.NDArray[np.float64]
 
 ROLES: Final[Mapping[str, str]] = {
     "recommended": "as our valleys of smaller budgets foretell",
@@ -31,6 +40,98 @@ _SEEDS: Final = 3
 _T_90: Final = 2.920  # Student's t, two degrees of freedom, 90 % between both sides
 _BUDGETS: Final = {"ci": (1e11, 3e10, 3e11), "cpu-20": (3e11, 3e10, 1e12), "cpu-120": (3e12, 3e11, 1e13)}
 """By tier: the largest budget of the fit, the one that Kaplan's exponent starts from, and the one spent."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the experiment.
+
+    Attributes
+    ----------
+    role : str
+        A key of `ROLES`.
+    d_model, n_params, n_tokens : int
+        Width, parameters, training tokens.
+    losses : tuple of float
+        By seed, nats per token.
+    """
+
+    role: str
+    d_model: int
+    n_params: int
+    n_tokens: int
+    losses: tuple[float, ...]
+
+    @property
+    def loss(self) -> float:
+        """Mean over seeds."""
+        return mean(self.losses)
+
+    @property
+    def half_width(self) -> float:
+        """Half of the mean's 90 % interval, Student's t over three seeds."""
+        return _T_90 * stdev(self.losses) / math.sqrt(len(self.losses))
+
+
+def models_of(rows: Sequence[Row], forecast: Forecast) -> tuple[Model, ...]:
+    """The models of the experiment with their losses, in the order of `ROLES`."""
+    found = []
+    for role in ROLES:
+        width = forecast["models"][role]["d_model"]
+        runs = sorted((row for row in rows if int(row["d_model"]) == width), key=lambda row: int(row["seed"]))
+        n_params, n_tokens = int(runs[0]["n_params"]), int(runs[0]["n_tokens"])
+        losses = tuple(float(row["loss"]) for row in runs)
+        found.append(Model(role, width, n_params, n_tokens, losses))
+    return tuple(found)
+
+
+def budget_for(fit: FrontierFit, loss: float) -> float:
+    """The budget at which the frontier reaches a loss, FLOPs: between minima, a line in ln C.
+
+    Parameters
+    ----------
+    fit : FrontierFit
+        Its points are the minima.
+    loss : float
+        Nats per token.
+
+    Raises
+    ------
+    InputError
+        If the loss lies outside of those of the minima.
+    """
+    points = fit.points[::-1]
+    losses = [point.loss for point in points]
+    if not losses[0] <= loss <= losses[-1]:
+        raise InputError(f"loss is {loss:g}; the minima have {losses[0]:.4f} to {losses[-1]:.4f}")
+    return math.exp(float(np.interp(loss, losses, [math.log(point.flops) for point in points])))
+
+
+def crossing(fit: FrontierFit, other: PowerLaw) -> tuple[float, Interval]:
+    """The budget at which a fitted frontier and another law name the same size, with its 90 % interval.
+
+    Parameters
+    ----------
+    fit : FrontierFit
+        With draws.
+    other : PowerLaw
+        N_opt against FLOPs.
+
+    Raises
+    ------
+    InputError
+        If the fit has no draws.
+    """
+    if fit.draws is None:
+        raise InputError("the fit has no draws; make it with bootstrap_fit")
+    log_other = math.log(other.coefficient)
+
+    def cross(level: FloatArray, slope: FloatArray) -> FloatArray:
+        return (log_other - level) / (slope - other.exponent)
+
+    at = cross(np.array([math.log(fit.n_opt.coefficient)]), np.array([fit.a]))
+    low, high = np.quantile(cross(fit.draws.log_n_coefficient, fit.draws.a), (0.05, 0.95)).tolist()
+    return math.exp(float(at[0])), (math.exp(low), math.exp(high))
 
 
 def nearest_width(n_params: float) -> int:
