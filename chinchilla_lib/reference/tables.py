@@ -40,6 +40,7 @@ PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "porian2024_steps": "Porian et al. 2024, arXiv 2406.19146: N_opt's exponent after each correction",
         "projection_text_vs_table": f"{_HOFFMANN}, section 3.4 beside Tables 3 and A3",
         "rounding_sensitivity_checks": "computed from approach3_fits: what rounding alpha and beta changes",
+        "sardana2023_examples": "Sardana et al. 2023, arXiv 2401.00448: sizes that count serving",
         "table1_current_llms": f"{_HOFFMANN}, Table 1",
         "table2_exponents": f"{_HOFFMANN}, Table 2",
         "table3_approach1_projection": f"{_HOFFMANN}, Table 3",
