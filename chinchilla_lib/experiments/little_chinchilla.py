@@ -86,25 +86,31 @@ def models_of(rows: Sequence[Row], forecast: Forecast) -> tuple[Model, ...]:
 
 
 def budget_for(fit: FrontierFit, loss: float) -> float:
-    """The budget at which the frontier reaches a loss, FLOPs: between minima, a line in ln C.
+    """The budget at which the frontier reaches a loss, FLOPs.
+
+    Between minima it is a line in ln C, and the last line goes on.
 
     Parameters
     ----------
     fit : FrontierFit
-        Its points are the minima.
+        Its points are the minima, two or more.
     loss : float
         Nats per token.
 
     Raises
     ------
     InputError
-        If the loss lies outside of those of the minima.
+        If the smallest budget has a lower loss.
     """
-    points = fit.points[::-1]
-    losses = [point.loss for point in points]
-    if not losses[0] <= loss <= losses[-1]:
-        raise InputError(f"loss is {loss:g}; the minima have {losses[0]:.4f} to {losses[-1]:.4f}")
-    return math.exp(float(np.interp(loss, losses, [math.log(point.flops) for point in points])))
+    losses = [point.loss for point in fit.points]
+    if loss > losses[0]:
+        raise InputError(
+            f"loss is {loss:g}; the minimum of the smallest budget is {losses[0]:.4f}, give no more"
+        )
+    last = next((k for k in range(1, len(losses) - 1) if losses[k] <= loss), len(losses) - 1)
+    log_flops = [math.log(point.flops) for point in fit.points]
+    share = (losses[last - 1] - loss) / (losses[last - 1] - losses[last])
+    return math.exp(log_flops[last - 1] + share * (log_flops[last] - log_flops[last - 1]))
 
 
 def crossing(fit: FrontierFit, other: PowerLaw) -> tuple[float, Interval]:

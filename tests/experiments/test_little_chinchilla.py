@@ -71,10 +71,12 @@ def test_the_interval_of_a_mean_is_students() -> None:
 
 def test_the_frontier_says_what_a_loss_costs() -> None:
     fit = fit_isoflop_profiles(simulate_isoflop_sweep(LAW, np.geomspace(1e11, 1e13, 5).tolist()))
-    for flops in (2e11, 1e12, 7e12):
+    for flops in (1.1e11, 2e11, 1e12, 7e12, 1.2e13):
         loss = LAW.loss(LAW.n_opt(flops), LAW.d_opt(flops))
         assert budget_for(fit, loss) == pytest.approx(flops, rel=0.05)
-    with pytest.raises(InputError, match=r"loss is 9; the minima have"):
+    for point in fit.points:
+        assert budget_for(fit, point.loss) == pytest.approx(point.flops)
+    with pytest.raises(InputError, match=r"loss is 9; the minimum of the smallest budget"):
         budget_for(fit, 9)
 
 
