@@ -178,7 +178,7 @@ def plot_look_back(looks: Sequence[LookBack], ax: "Axes | None" = None) -> "Axes
     ax.axhline(0, color=INK, linewidth=1)
     ax.set_xscale("log")
     ax.invert_xaxis()
-    ax.set_xticks(factors, [f"{factor:.2g}x" for factor in factors])
+    ax.set_xticks(factors, [f"{float(f'{factor:.2g}'):g}x" for factor in factors])
     ax.minorticks_off()
     label_axes(ax, x="largest budget over the largest one fitted", y="foretold over measured loss (%)")
     ax.legend(frameon=False, fontsize=8.5, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

@@ -77,5 +77,6 @@ def test_the_widest_span_of_each_upper_end_is_drawn() -> None:
     np.testing.assert_allclose(line.get_ydata(), [3, 2])
     assert ax.get_xlim()[0] > ax.get_xlim()[1], "nearer is to the right"
     assert math.isclose(ax.get_xticks()[0], 1e13 / 3e11)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["33x", "10x"]
     with pytest.raises(InputError, match="looks is empty"):
         plot_look_back([])
