@@ -1,0 +1,64 @@
+"""Where ``--json`` says: a file that is complete or as it was before."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chinchilla_lib.errors import InputError
+
+__all__ = ["check_json", "write_json"]
+
+
+def check_json(path: Path | None, inputs: Mapping[str, str | Path | None]) -> None:
+    """Refuse to write over what is read.
+
+    Parameters
+    ----------
+    path : Path or None
+        The value of ``--json``.
+    inputs : mapping of str to str, Path or None
+        What is read, by what it is.
+
+    Raises
+    ------
+    InputError
+        If the path is one of the inputs.
+    """
+    for what, known in inputs.items():
+        if None not in (path, known) and os.path.realpath(str(path)) == os.path.realpath(str(known)):
+            raise InputError(f"--json {path} is {what} itself; name another file")
+
+
+def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
+    """Write a report; None writes nothing, a pipe or device is written directly.
+
+    Parameters
+    ----------
+    path : Path or None
+        The value of ``--json``.
+    report : mapping
+        Plain finite values.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    if path is None:
+        return
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"--json {path} cannot be written: {error.strerror or error}") from None
