@@ -1,4 +1,4 @@
-"""The laws of Hoffmann et al. (2022) as formulas: prediction and closed forms, no fitting."""
+"""The laws of Hoffmann et al. (2022) and of Kaplan et al. (2020) as formulas: prediction and closed forms."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["ParametricLoss", "PowerLaw"]
+__all__ = ["KaplanLoss", "ParametricLoss", "PowerLaw"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -228,3 +228,104 @@ class ParametricLoss:
     def d_opt(self, flops: float | FloatArray) -> float | FloatArray:
         """Compute-optimal number of training tokens for a budget in FLOPs (equation 4, C = 6ND)."""
         return self.d_opt_law.predict(flops)
+
+
+@dataclass(frozen=True)
+class KaplanLoss:
+    """The law of Kaplan et al. (2020), equation 1.5.
+
+    ``L(N, D) = ((n_c / N)**(alpha_n / alpha_d) + d_c / D)**alpha_d``, where N counts parameters without
+    embeddings. There is no floor: with size and data the loss falls to 0.
+
+    Parameters
+    ----------
+    n_c : float
+        Parameters without embeddings, above 0.
+    d_c : float
+        Tokens, above 0.
+    alpha_n, alpha_d : float
+        Exponents of the loss in size and in data, above 0.
+
+    Raises
+    ------
+    InputError
+        If a field is not finite and above 0.
+
+    Examples
+    --------
+    >>> law = KaplanLoss(n_c=8.8e13, d_c=5.4e13, alpha_n=0.076, alpha_d=0.095)
+    >>> round(law.loss(1.5e9, 23e9), 3)
+    2.372
+    >>> round(law.a, 3)
+    0.556
+    """
+
+    n_c: float
+    """Scale of the size term, parameters without embeddings."""
+    d_c: float
+    """Scale of the data term, tokens."""
+    alpha_n: float
+    """Exponent of the loss in size, where data are endless."""
+    alpha_d: float
+    """Exponent of the loss in tokens, where size is endless."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_c", "d_c", "alpha_n", "alpha_d"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be finite and above 0, found {value!r}")
+
+    @property
+    def a(self) -> float:
+        """Exponent of N_opt in compute, alpha_d / (alpha_n + alpha_d).
+
+        That of one pass over the data; the 0.73 that Kaplan et al. state comes from their law of steps.
+        """
+        return self.alpha_d / (self.alpha_n + self.alpha_d)
+
+    @property
+    def b(self) -> float:
+        """Exponent of D_opt in compute, alpha_n / (alpha_n + alpha_d)."""
+        return self.alpha_n / (self.alpha_n + self.alpha_d)
+
+    @property
+    def _log_n_opt(self) -> float:
+        """ln N_opt at six FLOPs."""
+        ratio = self.alpha_n / self.alpha_d
+        return self.a * (math.log(ratio) + ratio * math.log(self.n_c) - math.log(self.d_c))
+
+    @property
+    def n_opt_law(self) -> PowerLaw:
+        """N_opt without embeddings, as a power law in FLOPs under C = 6ND with that N."""
+        return PowerLaw.from_log(self._log_n_opt - self.a * math.log(6), self.a)
+
+    @property
+    def d_opt_law(self) -> PowerLaw:
+        """D_opt as a power law in the same FLOPs."""
+        return PowerLaw.from_log(-self._log_n_opt - self.b * math.log(6), self.b)
+
+    @overload
+    def loss(self, n_params: float, n_tokens: float) -> float: ...
+    @overload
+    def loss(self, n_params: FloatArray, n_tokens: FloatArray | float) -> FloatArray: ...
+    @overload
+    def loss(self, n_params: float, n_tokens: FloatArray) -> FloatArray: ...
+    def loss(self, n_params: float | FloatArray, n_tokens: float | FloatArray) -> float | FloatArray:
+        """Loss of a model of `n_params` parameters without embeddings, in nats per token.
+
+        Arrays broadcast against each other.
+
+        Raises
+        ------
+        InputError
+            If a count is not finite and positive, or the loss leaves the range of a double.
+        """
+        log_size = math.log(self.n_c) - np.log(_positive("n_params", n_params))
+        log_data = math.log(self.d_c) - np.log(_positive("n_tokens", n_tokens))
+        log_loss = self.alpha_d * np.logaddexp(self.alpha_n / self.alpha_d * log_size, log_data)
+        if np.max(np.abs(log_loss)) > _LOG_RANGE:
+            raise InputError(f"the loss of {self} leaves a double's range at these counts")
+        value: FloatArray = np.exp(log_loss)
+        if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
+            return value
+        return float(value)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.laws import ParametricLoss, PowerLaw
+from chinchilla_lib.laws import KaplanLoss, ParametricLoss, PowerLaw
 
 PUBLISHED = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
 
@@ -93,3 +93,31 @@ def test_out_of_range_is_refused_not_infinite() -> None:
     for bad in (0.0, -1.0, math.nan):
         with pytest.raises(InputError, match="n_params must be finite and above 0"):
             PUBLISHED.loss(bad, 1e9)
+
+
+KAPLAN = {"n_c": 8.8e13, "d_c": 5.4e13, "alpha_n": 0.076, "alpha_d": 0.095}
+
+
+def test_kaplans_loss_broadcasts_and_is_the_power_of_an_additive_law() -> None:
+    law = KaplanLoss(**KAPLAN)
+    inner = ParametricLoss(E=0, A=8.8e13**0.8, B=5.4e13, alpha=0.8, beta=1)
+    sizes, tokens = np.array([[1e6], [1e9]]), np.array([1e8, 1e10])
+    np.testing.assert_allclose(law.loss(sizes, tokens), inner.loss(sizes, tokens) ** 0.095, rtol=1e-12)
+    assert law.loss(1e6, 1e8) == law.loss(sizes, tokens)[0, 0]
+    assert isinstance(law.loss(1e6, 1e8), float)
+    assert law.n_opt_law.predict(1e20) == pytest.approx(inner.n_opt(1e20), rel=1e-9)
+    assert law.d_opt_law.predict(1e20) == pytest.approx(inner.d_opt(1e20), rel=1e-9)
+
+
+@pytest.mark.parametrize("field", KAPLAN)
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+def test_kaplans_loss_refuses(field: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"^{field} must be finite and above 0"):
+        KaplanLoss(**KAPLAN | {field: value})
+
+
+def test_kaplans_loss_refuses_what_leaves_a_double() -> None:
+    with pytest.raises(InputError, match="leaves a double's range"):
+        KaplanLoss(n_c=1, d_c=1, alpha_n=9, alpha_d=9).loss(1e-90, 1)
+    with pytest.raises(InputError, match="n_params must be finite and above 0"):
+        KaplanLoss(**KAPLAN).loss(0, 1e9)

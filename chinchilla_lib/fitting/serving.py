@@ -1,9 +1,9 @@
 """Optima that count serving: training costs 6ND FLOPs and each served token 2N (after Sardana et al. 2023).
 
 One condition serves both questions, the cheapest model of a loss and the best of a budget. With S tokens
-served, ``alpha A / N^alpha = (beta B / D^beta) (1 + S / (3 D))``: each number of training tokens has one size,
-loss falls and cost rises along this path, and a root in ln D is all that is searched for. For S = 0 it is
-equation 4.
+served, ``alpha A / N^alpha = (beta B / D^beta) (1 + S / (3 D))``: for each number of training tokens there is
+one size, loss falls and cost rises along this path, and a root in ln D is all that is searched for. For S = 0
+it is equation 4.
 """
 
 import math
