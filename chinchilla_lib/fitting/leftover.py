@@ -1,4 +1,4 @@
-"""What a fit leaves over, beside the noise that repeated runs show."""
+"""What fits leave over, beside the noise that repeated runs show."""
 
 import math
 from collections.abc import Hashable
@@ -7,15 +7,26 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import fdtrc
+from scipy.special import fdtrc, stdtrit
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.diagnostics import Interval
+from chinchilla_lib.fitting.isoflop import fit_isoflop_profiles
 from chinchilla_lib.fitting.result import FrontierFit
+from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["LackOfFit", "Leftover", "lack_of_fit", "left_over"]
+__all__ = [
+    "LackOfFit",
+    "Leftover",
+    "interval_about_line",
+    "lack_of_fit",
+    "left_over",
+    "minima_by_seed",
+]
 
 IntArray = npt.NDArray[np.int64]
 
+_FEWEST_MINIMA: Final = 3
 _N_LAW: Final = 5  # E, A, B, alpha, beta
 _N_SHAPE: Final = 4  # A, B, alpha, beta, besides the levels
 _N_PARABOLA: Final = 3
@@ -134,6 +145,68 @@ def lack_of_fit(fit: FrontierFit) -> LackOfFit:
     misfit, noise = missed / n_misfit, squares / n_noise
     p_value = float(fdtrc(n_misfit, n_noise, misfit / noise)) if noise > 0 else float(misfit == 0)
     return LackOfFit(math.sqrt(misfit), math.sqrt(noise), (n_misfit, n_noise), p_value)
+
+
+def interval_about_line(fit: FrontierFit, level: float = 0.9) -> Interval:
+    """Interval of a from the scatter of the minima about their power law, by Student's t.
+
+    Unlike resampled runs, it holds what budgets differ in besides noise, if that is independent from one to
+    the next; and a bend of the frontier, which is not.
+
+    Parameters
+    ----------
+    fit : FrontierFit
+        Of a method whose points are one minimum for each budget: ``isoflop`` or ``valley``.
+    level : float
+        Above 0, below 1.
+
+    Raises
+    ------
+    InputError
+        If the level is out of range, or there are fewer than three minima.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1, found {level!r}; 0.9 is usual")
+    if (n := len(fit.points)) < _FEWEST_MINIMA:
+        raise InputError(f"{n} minima lie on any line; give {_FEWEST_MINIMA} or more")
+    x = np.log([point.flops for point in fit.points])
+    x -= x.mean()
+    y = np.log([point.n_params for point in fit.points])
+    rest = y - y.mean() - fit.a * x
+    error = math.sqrt(float(rest @ rest) / (n - 2) / float(x @ x))
+    half = float(stdtrit(n - 2, (1 + level) / 2)) * error
+    return fit.a - half, fit.a + half
+
+
+def minima_by_seed(table: SweepTable) -> dict[float, dict[int, float]]:
+    """N_opt of each budget by parabolas, from the runs of each seed alone.
+
+    Parameters
+    ----------
+    table : SweepTable
+        With seeds.
+
+    Returns
+    -------
+    dict
+        By budget in FLOPs, then by seed; a seed that has no such minimum is left out.
+
+    Raises
+    ------
+    InputError
+        If the table has no seeds.
+    """
+    if table.seed is None:
+        raise InputError(f"{table.source}: seeds are not known; add the column 'seed'")
+    found: dict[float, dict[int, float]] = {valley.flops: {} for valley in table.valleys()}
+    for seed in np.unique(table.seed).tolist():
+        try:
+            fit = fit_isoflop_profiles(table.take(np.flatnonzero(table.seed == seed)))
+        except InputError:  # fewer than two budgets with three sizes each
+            continue
+        for point in fit.points:
+            found[min(found, key=lambda flops: abs(math.log(flops / point.flops)))][seed] = point.n_params
+    return found
 
 
 def _repeats(fit: FrontierFit, index: IntArray) -> list[IntArray]:

@@ -63,4 +63,5 @@ def plot_curvature(curvature: Curvature, ax: "Axes | None" = None) -> "Axes":
     ax.set_xlim(flops.min() / reach, flops.max() * reach)
     label_flops(ax.xaxis)
     label_axes(ax, x="training compute C (FLOPs)", y=r"$N_\mathrm{opt}$ over a power law (%)")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=9.5)
     return ax

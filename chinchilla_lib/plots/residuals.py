@@ -99,5 +99,5 @@ def plot_valley_residuals(
     ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
     ax.set_xticks([], minor=True)
     label_axes(ax, x="parameters over those of the minimum", y="measured less fitted (nats per token)")
-    ax.legend(frameon=False, fontsize=9.5, ncols=2)
+    ax.legend(frameon=False, fontsize=9.5, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return ax

@@ -7,7 +7,13 @@ import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import fit_isoflop_profiles, fit_parametric, fit_valley
-from chinchilla_lib.fitting.leftover import lack_of_fit, left_over
+from chinchilla_lib.fitting.leftover import (
+    interval_about_line,
+    lack_of_fit,
+    left_over,
+    minima_by_seed,
+)
+from chinchilla_lib.fitting.power_law import fit_power_law
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.simulate import simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
@@ -69,3 +75,35 @@ def test_what_cannot_be_tested_is_refused() -> None:
     middle = table.take([i for valley in table.valleys() for i in valley.index[6:15]])
     with pytest.raises(InputError, match="12 sizes and 12 numbers fitted to them leave no misfit"):
         lack_of_fit(fit_isoflop_profiles(middle))
+
+
+def test_the_scatter_about_the_line_tells_the_exponent_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    fit = fit_isoflop_profiles(sweep(noise=0.0))
+    flops = np.array([point.flops for point in fit.points])
+    held = 0
+    for _ in range(400):
+        sizes = flops**0.5 * np.exp(rng.normal(0, 0.1, len(flops)))
+        points = tuple(replace(p, n_params=size) for p, size in zip(fit.points, sizes, strict=True))
+        low, high = interval_about_line(replace(fit, points=points, n_opt=fit_power_law(flops, sizes)), 0.8)
+        held += low < 0.5 < high
+    assert held / 400 == pytest.approx(0.8, abs=0.06)
+    with pytest.raises(InputError, match="2 minima lie on any line"):
+        interval_about_line(replace(fit, points=fit.points[:2]))
+    with pytest.raises(InputError, match="level must lie between 0 and 1"):
+        interval_about_line(fit, 90)
+
+
+def test_minima_of_each_seed() -> None:
+    table = sweep(noise=0.001)
+    seeds = np.tile([0, 1, 2], len(table) // 3)
+    found = minima_by_seed(replace(table, seed=seeds))
+    assert list(found) == pytest.approx(BUDGETS)
+    for flops, by_seed in found.items():
+        assert sorted(by_seed) == [0, 1, 2]
+        assert all(size == pytest.approx(LAW.n_opt(flops), rel=0.1) for size in by_seed.values())
+    lone = [i for i in range(len(table)) if seeds[i] < 2 or table.flops_budget[i] == BUDGETS[0]]
+    few = minima_by_seed(replace(table, seed=seeds).take(lone))
+    assert all(sorted(by_seed) == [0, 1] for by_seed in few.values()), "one budget is no fit"
+    with pytest.raises(InputError, match="seeds are not known"):
+        minima_by_seed(replace(table, seed=None))
