@@ -1,4 +1,4 @@
-"""The laws of Hoffmann et al. (2022) and of Kaplan et al. (2020) as formulas: prediction and closed forms."""
+"""Laws as formulas, without fitting: Hoffmann et al. (2022), Kaplan (2020), Muennighoff (2023) and others."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["KaplanLoss", "ParametricLoss", "PowerLaw"]
+__all__ = ["KaplanLoss", "ParametricLoss", "PowerLaw", "RepeatedDataLoss", "saturate"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -329,3 +329,116 @@ class KaplanLoss:
         if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
             return value
         return float(value)
+
+
+@dataclass(frozen=True)
+class RepeatedDataLoss:
+    """The law of Muennighoff et al. (2023): equation 2 of effective counts, where tokens are repeated.
+
+    With U unique tokens and R_D = D / U - 1 repetitions, D' = U + U r_d (1 - exp(-R_D / r_d)). Likewise N'
+    with U_N, the size that the law finds best for U tokens, and R_N = N / U_N - 1. Where nothing is repeated
+    and N is U_N or below, it is `law`.
+
+    Parameters
+    ----------
+    law : ParametricLoss
+        The law of fresh data.
+    r_d : float
+        R*_D, above 0: repeated tokens are worth at most so many passes. Infinite: as much as fresh ones.
+    r_n : float
+        R*_N, above 0, the same of parameters beyond U_N. Infinite: all parameters count.
+
+    Raises
+    ------
+    InputError
+        If `r_d` or `r_n` is not above 0.
+
+    Examples
+    --------
+    Four epochs are worth 3.7, forty 15:
+
+    >>> law = ParametricLoss(E=1.87, A=521, B=1488, alpha=0.353, beta=0.353)
+    >>> repeated = RepeatedDataLoss(law, r_d=15.4, r_n=5.3)
+    >>> [round(repeated.effective_tokens(epochs, 1.0), 1) for epochs in (1.0, 4.0, 40.0)]
+    [1.0, 3.7, 15.2]
+    """
+
+    law: ParametricLoss
+    """The law of fresh data."""
+    r_d: float = math.inf
+    """R*_D, passes over the data."""
+    r_n: float = math.inf
+    """R*_N, in multiples of U_N."""
+
+    def __post_init__(self) -> None:
+        for name in ("r_d", "r_n"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise InputError(f"{name} must be above 0, found {value!r}; infinity is no decay")
+
+    def _log_tokens(self, n_tokens: FloatArray, unique_tokens: FloatArray) -> FloatArray:
+        unique = np.minimum(unique_tokens, n_tokens)
+        return np.asarray(np.log(unique) + np.log1p(saturate(n_tokens / unique - 1, self.r_d)))
+
+    def _log_params(self, n_params: FloatArray, unique_tokens: FloatArray) -> FloatArray:
+        log_n, log_g = np.log(n_params), self.law._log_G
+        log_best = log_g + self.law.beta / self.law.alpha * (log_g + np.log(unique_tokens))
+        log_unique = np.minimum(log_n, log_best)
+        return np.asarray(log_unique + np.log1p(saturate(np.expm1(log_n - log_unique), self.r_n)))
+
+    def effective_tokens(self, n_tokens: float, unique_tokens: float) -> float:
+        """D', what the tokens are worth in fresh ones; unique tokens beyond `n_tokens` are not seen.
+
+        Raises
+        ------
+        InputError
+            If a count is not finite and positive.
+        """
+        counts = _positive("n_tokens", n_tokens), _positive("unique_tokens", unique_tokens)
+        return float(np.exp(self._log_tokens(*counts)))
+
+    def effective_params(self, n_params: float, unique_tokens: float) -> float:
+        """N', what the parameters are worth where so many tokens are unique.
+
+        Raises
+        ------
+        InputError
+            If a count is not finite and positive.
+        """
+        counts = _positive("n_params", n_params), _positive("unique_tokens", unique_tokens)
+        return float(np.exp(self._log_params(*counts)))
+
+    @overload
+    def loss(self, n_params: float, n_tokens: float, unique_tokens: float) -> float: ...
+    @overload
+    def loss(
+        self, n_params: FloatArray, n_tokens: FloatArray, unique_tokens: FloatArray | float
+    ) -> FloatArray: ...
+    def loss(
+        self,
+        n_params: float | FloatArray,
+        n_tokens: float | FloatArray,
+        unique_tokens: float | FloatArray,
+    ) -> float | FloatArray:
+        """Loss after `n_tokens` tokens of which `unique_tokens` are different, in nats per token.
+
+        Arrays broadcast against each other.
+
+        Raises
+        ------
+        InputError
+            If a count is not finite and positive, or the loss leaves the range of a double.
+        """
+        sizes, tokens = _positive("n_params", n_params), _positive("n_tokens", n_tokens)
+        unique = np.minimum(_positive("unique_tokens", unique_tokens), tokens)
+        value = self.law.loss(
+            np.exp(self._log_params(sizes, unique)), np.exp(self._log_tokens(tokens, unique))
+        )
+        arrays = (n_params, n_tokens, unique_tokens)
+        return value if any(isinstance(given, np.ndarray) for given in arrays) else float(value)
+
+
+def saturate(repeats: FloatArray, limit: float | FloatArray) -> FloatArray:
+    """What repeats are worth: ``limit (1 - exp(-repeats / limit))``, or all where the limit is infinite."""
+    limit = np.minimum(limit, 1e15)  # beyond it no double tells
+    return np.asarray(-limit * np.expm1(-repeats / limit), dtype=np.float64)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.laws import KaplanLoss, ParametricLoss, PowerLaw
+from chinchilla_lib.laws import KaplanLoss, ParametricLoss, PowerLaw, RepeatedDataLoss
 
 PUBLISHED = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
 
@@ -121,3 +121,39 @@ def test_kaplans_loss_refuses_what_leaves_a_double() -> None:
         KaplanLoss(n_c=1, d_c=1, alpha_n=9, alpha_d=9).loss(1e-90, 1)
     with pytest.raises(InputError, match="n_params must be finite and above 0"):
         KaplanLoss(**KAPLAN).loss(0, 1e9)
+
+
+REPEATED = RepeatedDataLoss(PUBLISHED, r_d=15.387756, r_n=5.309743)
+
+
+@pytest.mark.parametrize(("epochs", "worth"), [(1, 1.0), (4, 0.93), (16, 0.66), (40, 0.38)])
+def test_epochs_are_worth_what_is_published(epochs: float, worth: float) -> None:
+    assert REPEATED.effective_tokens(epochs * 1e9, 1e9) / (epochs * 1e9) == pytest.approx(worth, abs=0.005)
+
+
+@given(st.floats(1e6, 1e12), st.floats(1e6, 1e13), st.floats(1e6, 1e13))
+def test_effective_counts_grow_slower_than_counts(n_params: float, n_tokens: float, unique: float) -> None:
+    tokens = REPEATED.effective_tokens(n_tokens, unique)
+    assert min(unique, n_tokens) * (1 - 1e-9) <= tokens <= n_tokens * (1 + 1e-9)
+    assert tokens <= unique * (1 + REPEATED.r_d) * (1 + 1e-9)
+    assert REPEATED.effective_params(n_params, unique) <= n_params * (1 + 1e-9)
+    endless = RepeatedDataLoss(PUBLISHED)
+    assert endless.loss(n_params, n_tokens, unique) == pytest.approx(PUBLISHED.loss(n_params, n_tokens))
+    assert REPEATED.loss(n_params, n_tokens, unique) >= PUBLISHED.loss(n_params, n_tokens) * (1 - 1e-12)
+
+
+def test_parameters_count_in_full_up_to_the_best_size_of_the_data() -> None:
+    best, unique = PUBLISHED.n_opt(1e20), PUBLISHED.d_opt(1e20)
+    assert REPEATED.effective_params(0.999 * best, unique) == pytest.approx(0.999 * best, rel=1e-9)
+    assert REPEATED.effective_params(3 * best, unique) < 2.9 * best
+    assert REPEATED.loss(best, unique, unique) == pytest.approx(PUBLISHED.loss(best, unique), rel=1e-12)
+    many = REPEATED.loss(np.array([best, 2 * best]), np.array([unique, 4 * unique]), unique)
+    assert many[1] == pytest.approx(REPEATED.loss(2 * best, 4 * unique, unique), rel=1e-12)
+
+
+@pytest.mark.parametrize("field", ["r_d", "r_n"])
+def test_decay_is_above_0(field: str) -> None:
+    with pytest.raises(InputError, match=f"^{field} must be above 0, found 0"):
+        RepeatedDataLoss(PUBLISHED, **{field: 0.0})
+    with pytest.raises(InputError, match="unique_tokens must be finite and above 0"):
+        REPEATED.loss(1e9, 1e9, 0.0)

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.laws import ParametricLoss
+from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
 
-__all__ = ["LAWS", "PublishedLaw", "find_law"]
+__all__ = ["LAWS", "MUENNIGHOFF", "PublishedLaw", "find_law"]
 
 Interval = tuple[float, float]
 
@@ -124,6 +124,9 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
     }
 )
 """The laws by name."""
+
+MUENNIGHOFF: Final = RepeatedDataLoss(LAWS["muennighoff"].law, r_d=15.387756, r_n=5.309743)
+"""Repeated data: Muennighoff et al. (2023), arXiv 2305.16264, appendix A and repository (verified)."""
 
 
 def find_law(name: str) -> PublishedLaw:

@@ -1,0 +1,361 @@
+"""Repeated data: the law of Muennighoff et al. (2023) fitted to runs, and optima where data are limited."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+
+from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.counts import check_counts, repeated_rows
+from chinchilla_lib.fitting.diagnostics import OptimumCheck
+from chinchilla_lib.fitting.parametric import fit_parametric
+from chinchilla_lib.fitting.surface import check_delta, fit_surface, grid_of_starts
+from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss, saturate
+from chinchilla_lib.sweeps.table import SweepTable
+
+__all__ = [
+    "DataConstrainedAllocation",
+    "DataConstrainedFit",
+    "allocate_data_constrained",
+    "fit_data_constrained",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+_RANGE: Final = (1e-2, 1e4)
+_STARTS: Final = np.log(np.geomspace(0.3, 300, 8))
+_JOINT_STARTS: Final = np.log(np.array([3.0, 15.0, 75.0]))
+_N_LAW: Final = 5
+_REPEATED: Final = 1e-9
+_SIDE: Final = 12.0  # in ln N, around the optimum of fresh data
+_POINTS: Final = 2401
+
+
+@dataclass(frozen=True, eq=False)
+class DataConstrainedFit:
+    """The law of repeated data, fitted to runs."""
+
+    table: SweepTable
+    """The runs."""
+    unique_tokens: FloatArray
+    """Different tokens that each run saw."""
+    law: RepeatedDataLoss
+    """The law."""
+    fitted: tuple[str, ...]
+    """What was free: ``r_d``, ``r_n``, and the five fields of the law of fresh data."""
+    residuals: FloatArray
+    """Measured minus fitted loss of each run, nats per token."""
+    objective: float
+    """Sum over runs of Huber's function of ln(fitted / measured loss)."""
+    optimum: OptimumCheck
+    """What was checked at the optimum."""
+    messages: tuple[str, ...]
+    """What to know before using the fit."""
+
+    def __str__(self) -> str:
+        fresh = self.law.law
+        lines = [
+            f"repeated data: {len(self.table)} runs of {self.table.source}, fitted {', '.join(self.fitted)}",
+            f"  R*_D {self.law.r_d:.4g}, R*_N {self.law.r_n:.4g}, objective {self.objective:.6g}",
+            f"  L = {fresh.E:.4f} + {fresh.A:.5g} / N'^{fresh.alpha:.4f} "
+            f"+ {fresh.B:.5g} / D'^{fresh.beta:.4f}",
+        ]
+        return "\n".join([*lines, *(f"  note: {message}" for message in self.messages)])
+
+
+@dataclass(frozen=True)
+class DataConstrainedAllocation:
+    """The run of lowest loss for a budget, where unique tokens are limited."""
+
+    flops: float
+    """The budget, 6ND."""
+    unique_tokens: float
+    """Tokens there are."""
+    n_params: float
+    """Parameters."""
+    n_tokens: float
+    """Training tokens, repeated ones included."""
+    loss: float
+    """Nats per token."""
+    fresh_n_params: float
+    """The optimum of the same budget were data endless: parameters."""
+    fresh_n_tokens: float
+    """Its training tokens."""
+    fresh_loss: float
+    """Its loss."""
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the unique tokens; below 1 where some stay unseen."""
+        return self.n_tokens / self.unique_tokens
+
+    def __str__(self) -> str:
+        return (
+            f"{format_flops(self.flops)} FLOPs, {format_count(self.unique_tokens)} unique tokens: "
+            f"{format_count(self.n_params)} parameters on {format_count(self.n_tokens)} tokens "
+            f"({self.epochs:.3g} epochs), loss {self.loss:.4f}; with endless data "
+            f"{format_count(self.fresh_n_params)} on {format_count(self.fresh_n_tokens)}, "
+            f"loss {self.fresh_loss:.4f}"
+        )
+
+
+def fit_data_constrained(
+    table: SweepTable,
+    unique_tokens: npt.ArrayLike,
+    *,
+    law: ParametricLoss | None = None,
+    r_n: float | None = math.inf,
+    delta: float = 1e-3,
+) -> DataConstrainedFit:
+    """Fit R*_D, and on demand R*_N and the law of fresh data, to runs some of which repeat their tokens.
+
+    Parameters
+    ----------
+    table : SweepTable
+        More runs than free parameters.
+    unique_tokens : array of float, shape (n_runs,)
+        Different tokens that there were for each run; more than its training tokens count as those.
+    law : ParametricLoss, optional
+        The law of fresh data, held as it is; by default it is fitted along.
+    r_n : float, optional
+        Where R*_N is held, above 0; infinity, at which all parameters count, or None to fit it.
+    delta : float
+        Of Huber's function of ln(fitted / measured loss), above 0; infinity is least squares.
+
+    Raises
+    ------
+    InputError
+        If no run repeats its tokens, the runs cannot determine what is free, or an argument is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chinchilla_lib.reference import load_paper_table
+    >>> from chinchilla_lib.reference.laws import MUENNIGHOFF
+    >>> runs = load_paper_table("muennighoff2023_runs")
+    >>> table = SweepTable.from_records(runs.rows, source=runs.name)
+    >>> unique = runs.numbers("unique_tokens")
+    >>> fit = fit_data_constrained(table, unique, law=MUENNIGHOFF.law, r_n=MUENNIGHOFF.r_n)
+    >>> round(fit.law.r_d, 1)
+    15.4
+    """
+    check_delta(delta)
+    if r_n is not None and not r_n > 0:
+        raise InputError(f"r_n must be above 0 or None, found {r_n!r}; infinity counts all parameters")
+    unique = _check_unique(table, unique_tokens)
+    names = (
+        "r_d",
+        *(("r_n",) if r_n is None else ()),
+        *(("E", "A", "B", "alpha", "beta") if law is None else ()),
+    )
+    if len(table) <= len(names):
+        raise InputError(
+            f"{table.where(range(len(table)), 'loss')}: {len(table)} runs for {len(names)} free parameters; "
+            f"give {len(names) + 1} runs or more"
+        )
+    surface = _Surface(np.log(table.n_params), np.log(table.n_tokens), np.log(unique), law=law, r_n=r_n)
+    log_loss = np.log(table.loss)
+    found = fit_surface(
+        surface,
+        log_loss,
+        surface.starts(table, unique),
+        lower=surface.bounds(log_loss)[0],
+        upper=surface.bounds(log_loss)[1],
+        delta=delta,
+        n_kept=64 if law is not None else 9,
+    )
+    fitted = surface.law_of(found.params)
+    return DataConstrainedFit(
+        table=table,
+        unique_tokens=unique,
+        law=fitted,
+        fitted=names,
+        residuals=-table.loss * np.expm1(surface(found.params[None])[0] - log_loss),
+        objective=found.value,
+        optimum=found.check,
+        messages=(*repeated_rows(table), *_messages(fitted, names, found.check)),
+    )
+
+
+def _check_unique(table: SweepTable, unique_tokens: npt.ArrayLike) -> FloatArray:
+    """The unique tokens that each run saw."""
+    check_counts(table)
+    unique = np.asarray(unique_tokens, dtype=np.float64)
+    if unique.shape != (len(table),):
+        raise InputError(
+            f"unique_tokens has the shape {unique.shape}, but there are {len(table)} runs; give one per run"
+        )
+    if not (np.isfinite(unique) & (unique > 0)).all():
+        position = int(np.argmin(np.isfinite(unique) & (unique > 0)))
+        raise InputError(
+            f"unique_tokens must be finite and above 0, found {unique[position]} for run "
+            f"{table.run_id[position]!r}; give plain counts"
+        )
+    unique = np.minimum(unique, table.n_tokens)
+    if (table.n_tokens / unique - 1).max() < _REPEATED:
+        raise InputError(
+            f"{table.source}: no run repeats its tokens, so nothing tells what repeats are worth; "
+            "add runs with fewer unique tokens than training tokens"
+        )
+    return unique
+
+
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """The law as `fit_surface` takes it: ln R*_D, then what is free of ln R*_N and (a, b, e, alpha, beta)."""
+
+    log_n: FloatArray
+    log_d: FloatArray
+    log_unique: FloatArray
+    law: ParametricLoss | None
+    r_n: float | None
+
+    @property
+    def _center(self) -> tuple[float, float]:
+        return float(self.log_n.mean()), float(self.log_d.mean())
+
+    def _split(self, params: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """R*_D and R*_N, shape (n_rows, 1), and (ln A, ln B, E, alpha, beta), shape (5, n_rows, 1)."""
+        r_d = np.exp(params[:, :1])
+        held = self.r_n is not None
+        r_n = np.full_like(r_d, self.r_n) if held else np.exp(params[:, 1:2])
+        if self.law is not None:
+            fresh = self.law
+            row = [math.log(fresh.A), math.log(fresh.B), fresh.E, fresh.alpha, fresh.beta]
+            return r_d, r_n, np.array(row)[:, None, None]
+        a, b, e, alpha, beta = params[:, 1 + (not held) :].T[..., None]
+        center = self._center
+        return r_d, r_n, np.stack([a + alpha * center[0], b + beta * center[1], np.exp(e), alpha, beta])
+
+    def __call__(self, params: FloatArray) -> FloatArray:
+        r_d, r_n, (log_a, log_b, floor, alpha, beta) = self._split(params)
+        tokens = self.log_unique + np.log1p(saturate(np.expm1(self.log_d - self.log_unique), r_d))
+        log_g = (np.log(alpha / beta) + log_a - log_b) / (alpha + beta)
+        best = np.minimum(self.log_n, log_g + beta / alpha * (log_g + self.log_unique))
+        sizes = best + np.log1p(saturate(np.expm1(self.log_n - best), r_n))
+        return np.asarray(np.log(np.exp(log_a - alpha * sizes) + np.exp(log_b - beta * tokens) + floor))
+
+    def law_of(self, params: FloatArray) -> RepeatedDataLoss:
+        """The law of parameters of shape (n_free,)."""
+        r_d, r_n, fresh = self._split(params[None])
+        log_a, log_b, floor, alpha, beta = fresh.ravel().tolist()
+        law = self.law or ParametricLoss(
+            E=floor, A=math.exp(log_a), B=math.exp(log_b), alpha=alpha, beta=beta
+        )
+        return RepeatedDataLoss(law, r_d=float(r_d[0, 0]), r_n=float(r_n[0, 0]))
+
+    def starts(self, table: SweepTable, unique: FloatArray) -> FloatArray:
+        """Starts; for a law that is free, its best fit to the effective tokens of each R*_D."""
+        free_n = self.r_n is None
+        if self.law is not None:
+            return grid_of_starts(_STARTS, _STARTS) if free_n else _STARTS[:, None]
+        starts, center = [], self._center
+        for log_r_d in _JOINT_STARTS.tolist():
+            worth = unique * (1 + saturate(table.n_tokens / unique - 1, math.exp(log_r_d)))
+            law = fit_parametric(replace(table, n_tokens=worth)).law
+            assert law is not None
+            fresh = [
+                math.log(law.A) - law.alpha * center[0],
+                math.log(law.B) - law.beta * center[1],
+                math.log(max(law.E, 1e-3)),
+                law.alpha,
+                law.beta,
+            ]
+            starts += [
+                [log_r_d, *r_n, *fresh] for r_n in (_JOINT_STARTS[:, None].tolist() if free_n else [[]])
+            ]
+        return np.array(starts)
+
+    def bounds(self, log_loss: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest parameters."""
+        n_decays = 1 + (self.r_n is None)
+        lower, upper = [math.log(_RANGE[0])] * n_decays, [math.log(_RANGE[1])] * n_decays
+        if self.law is None:
+            low, high = float(log_loss.min()), float(log_loss.max())
+            lower += [low - 25, low - 25, low - 25, 1e-3, 1e-3]
+            upper += [high + 30, high + 30, high, 20, 20]
+        return np.array(lower), np.array(upper)
+
+
+def _messages(law: RepeatedDataLoss, names: tuple[str, ...], check: OptimumCheck) -> list[str]:
+    messages = []
+    for name, value in (("r_d", law.r_d), ("r_n", law.r_n)):
+        if name in names and not 1.001 * _RANGE[0] < value < _RANGE[1] / 1.001:
+            messages.append(f"{name} came out at the end of its range, {value:.3g}: the runs do not tell it")
+    if not check.passed:
+        messages.append(
+            f"the optimum's check did not pass: relative gradient {check.relative_gradient:.1g}, "
+            f"predicted reduction {check.predicted_reduction:.1g}"
+        )
+    if check.agreeing_share < 0.5:
+        messages.append(
+            f"{check.agreeing_share:.0%} of {check.n_starts} starts ended at this optimum; others lie near"
+        )
+    return messages
+
+
+def allocate_data_constrained(
+    law: RepeatedDataLoss, flops: float, unique_tokens: float
+) -> DataConstrainedAllocation:
+    """The run of lowest loss for a budget, where only so many unique tokens are to be had.
+
+    Parameters
+    ----------
+    law : RepeatedDataLoss
+    flops : float
+        The budget, 6ND, above 0.
+    unique_tokens : float
+        Above 0.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    The example of the repository of Muennighoff et al. (2023), whose grid of 0.4 % steps ends at 237B
+    tokens, 9.49 epochs and 7.02B parameters:
+
+    >>> from chinchilla_lib.reference.laws import MUENNIGHOFF
+    >>> found = allocate_data_constrained(MUENNIGHOFF, 1e22, 25e9)
+    >>> f"{found.n_tokens:.3g} {found.epochs:.2f} {found.n_params:.3g}"
+    '2.37e+11 9.49 7.03e+09'
+    """
+    for name, value in (("flops", flops), ("unique_tokens", unique_tokens)):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be finite and above 0, found {value!r}; give plain counts")
+    fresh_n, fresh_d = law.law.n_opt(flops), law.law.d_opt(flops)
+    middle = math.log(fresh_n)
+
+    def loss(log_n: FloatArray) -> FloatArray:
+        n_params = np.exp(log_n)
+        return law.loss(n_params, flops / (6 * n_params), unique_tokens)
+
+    grid = np.linspace(middle - _SIDE, middle + _SIDE, _POINTS)
+    lowest = int(np.argmin(loss(grid)))
+    ends = grid[max(lowest - 1, 0)], grid[min(lowest + 1, len(grid) - 1)]
+    log_n = float(
+        minimize_scalar(
+            lambda log_n: float(loss(np.array([log_n]))[0]),
+            bounds=ends,
+            method="bounded",
+            options={"xatol": 1e-10},
+        ).x
+    )
+    n_params = math.exp(log_n)
+    n_tokens = flops / (6 * n_params)
+    return DataConstrainedAllocation(
+        flops=flops,
+        unique_tokens=unique_tokens,
+        n_params=n_params,
+        n_tokens=n_tokens,
+        loss=law.loss(n_params, n_tokens, unique_tokens),
+        fresh_n_params=fresh_n,
+        fresh_n_tokens=fresh_d,
+        fresh_loss=law.law.loss(fresh_n, fresh_d),
+    )
