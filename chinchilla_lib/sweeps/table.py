@@ -192,7 +192,7 @@ class SweepTable:
         """
         columns: dict[str, Any] = {}
         for name, value in vars(self).items():
-            if isinstance(value, tuple):
+            if name in ("run_id", "rows") and value is not None:
                 columns[name] = tuple(value[position] for position in index)
             elif isinstance(value, np.ndarray):
                 columns[name] = value[list(index)]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting import fit_isoflop_profiles
-from chinchilla_lib.reference import published
+from chinchilla_lib.fitting import fit_isoflop_profiles, fit_parametric
+from chinchilla_lib.reference import load_paper_table, published
 from chinchilla_lib.reference.published import ISOFLOP_BUDGETS, PUBLISHED, PublishedTable, load_published
 
 
@@ -26,6 +26,22 @@ def test_the_fit_leaves_out_the_five_largest_losses(published_folder: Path) -> N
     np.testing.assert_allclose(6 * every.n_params * every.n_tokens, every.flops)
     assert every.flops_convention == "six_nd"
     assert all(table.notes and "Besiroglu" in table.cite for table in (every, fitted))
+
+
+def test_some_of_the_points_keep_their_notes(published_folder: Path) -> None:
+    """Below 1e21 FLOPs they are the 217 of Open-Athena's refit by squares of the log loss."""
+    table = load_published("epoch_fig4", folder=published_folder)
+    below = table.take(np.flatnonzero(table.flops < 1e21))
+    assert (len(below), below.notes, below.title) == (217, table.notes, table.title)
+    [row] = [
+        row
+        for row in load_paper_table("approach3_fits").rows
+        if row["fit"] == "Open-Athena refit, Approach 3 log loss"
+    ]
+    law = fit_parametric(below, delta=np.inf).law
+    assert law is not None
+    for field, digits in (("E", 4), ("alpha", 4), ("beta", 4)):
+        assert getattr(law, field) == pytest.approx(float(row[field]), abs=0.6 * 10**-digits)
 
 
 def test_the_printed_parameters_score_as_others_found(published_folder: Path) -> None:
