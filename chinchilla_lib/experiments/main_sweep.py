@@ -70,7 +70,7 @@ _CODE_SEEDS: Final[Mapping[float, int]] = {3e10: 2, 1e11: 2, 3e11: 2, 1e12: 2, 3
 _NEAR: Final = 0.05
 _HALF_WIDTH: Final = 0.02
 _KAPLAN: Final = 0.73
-_DRAWS: Final = 4000
+_DRAWS: Final = 1000
 
 
 @dataclass(frozen=True)
