@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "fit": "fit the compute-optimal frontier to a table of runs",
     "allocate": "print the compute-optimal model for a budget",
     "design": "choose the next runs: those that tell one number of the law best",
+    "power": "count the runs that tell two exponents apart",
 }
 """Help of each command; ``chinchilla_lib.cli.NAME`` is its module."""
 

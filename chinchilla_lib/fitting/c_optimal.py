@@ -29,8 +29,8 @@ IntArray = npt.NDArray[np.int64]
 
 _GAP: Final = 1e-9  # of the variance, between a design and its bound
 _MOST_ROUNDS: Final = 200
-_EQUAL: Final = 1e-11  # of a purchase's value
-_MOST_STEPS: Final = 3000
+_EQUAL: Final = 2e-10  # of the variance: the same gap, of a mixture of given purchases
+_MOST_STEPS: Final = 2000
 _NOTHING: Final = 1e-13  # share of a part that is dropped
 _PAID: Final = 1 + 1e-12  # rounding of a sum of prices
 _WHOLE: Final = 1e-6
@@ -174,7 +174,7 @@ def _mix(offers: Offers, purchases: FloatArray, shares: FloatArray) -> FloatArra
     """Shares of purchases, adding up to 1, of the least variance.
 
     Vertex exchange (Boehning 1986, Metrika 33): the worst purchase that has a share gives to the best, by a
-    Newton step along that line, until both are worth the same.
+    Newton step along that line, until no other mixture can be better by more than 2e-10.
     """
     if len(purchases) == 1:
         return np.ones(1)
@@ -189,9 +189,9 @@ def _mix(offers: Offers, purchases: FloatArray, shares: FloatArray) -> FloatArra
         value = pushed @ z
         best = int(np.argmax(value))
         worst = int(np.argmin(np.where(shares > _NOTHING, value, np.inf)))
-        gain = float(value[best] - value[worst])
-        if gain <= _EQUAL * value[best]:
+        if value[best] - shares @ value <= _EQUAL * float(direction @ z):
             break
+        gain = float(value[best] - value[worst])
         line = pushed[best] - pushed[worst]
         bend = 2 * float(line @ np.linalg.solve(matrix, line))
         step = min(gain / bend, float(shares[worst])) if bend > 0 else float(shares[worst])
