@@ -49,6 +49,7 @@ _RANK: Final = 1e-10
 _SMALLEST: Final = 1_000.0
 _FEW_LEFT: Final = 10  # degrees of freedom, below which the noise itself is poorly known
 _MANY: Final = 200
+_TOO_MANY: Final = 1e15  # runs; beyond it counts are no longer exact
 _ROUGH: Final = 0.02  # loss of efficiency by rounding that is worth a note
 _WIDE: Final = 0.3  # of alpha, beta or E, beyond which slopes at the estimate tell little
 
@@ -414,6 +415,11 @@ def design_runs(
         raise InputError(
             f"budget is {format_flops(budget)} FLOPs, and the cheapest of {len(offered)} candidates costs "
             f"{format_flops(cheapest)}; raise the budget, or offer smaller sizes or fewer tokens"
+        )
+    if max_runs is None and budget / cheapest > _TOO_MANY:
+        raise InputError(
+            f"budget is {format_flops(budget)} FLOPs and buys {budget / cheapest:.3g} of the cheapest runs; "
+            "give max_runs, or offer larger ones"
         )
     offers = Offers(
         slopes=known.whiten(known.rows(offered.n_params, offered.n_tokens, offered.flops)),

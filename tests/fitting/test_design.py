@@ -197,6 +197,7 @@ def test_what_is_said() -> None:
     [
         ({"budget": 0.0}, "budget must be finite and above 0"),
         ({"budget": 1e12}, "the cheapest of 625 candidates costs"),
+        ({"budget": 1e40}, "of the cheapest runs; give max_runs"),
         ({"target": "b"}, "target is 'b'; give one of a, log_n_opt"),
         ({"at": 1e20}, "log_n_opt needs the FLOPs of a budget, others take none"),
         ({"target": "log_n_opt", "at": -1.0}, "at must be finite and above 0"),
