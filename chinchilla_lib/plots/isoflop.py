@@ -68,7 +68,7 @@ def plot_isoflop_profiles(result: FrontierFit | SweepTable, ax: "Axes | None" = 
     label_counts(ax.xaxis)
     ax.set_xlabel("parameters N")
     ax.set_ylabel("loss (nats per token)")
-    ax.set_title("One valley per training budget C (FLOPs)")
+    ax.set_title("One valley per training budget C (FLOPs)", loc="left")
     return ax
 
 

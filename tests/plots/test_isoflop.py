@@ -43,6 +43,7 @@ def test_a_fit_shows_runs_parabolas_and_minima() -> None:
     assert [text.get_text() for text in ax.texts] == ["1e18", "1e19", "1e20"]
     assert ax.get_xscale() == "log"
     assert "nats" in ax.get_ylabel()
+    assert ax.get_title(loc="left"), "where a notebook's own title replaces it"
 
 
 def test_labels_stay_inside_the_axes() -> None:
