@@ -82,9 +82,11 @@ def minimise(
         if waiting < n_rows and 4 * len(state.rows) <= 3 * at_once:
             rows = np.arange(waiting, min(waiting + at_once - len(state.rows), n_rows))
             waiting = int(rows[-1]) + 1
-            points, none = start[rows], np.zeros(len(rows))
+            points, damping = start[rows], np.full(len(rows), _FIRST_DAMPING)
             begun = (first or evaluate)(points, rows)
-            state = state.join(_State(rows, points, *begun, scale(points, rows), none, none))
+            state = state.join(
+                _State(rows, points, *begun, scale(points, rows), damping, np.zeros(len(rows)))
+            )
         held = ((state.point <= lower) & (state.gradient > 0)) | (
             (state.point >= upper) & (state.gradient < 0)
         )

@@ -69,7 +69,9 @@ def test_text_for_people() -> None:
     assert "isoflop: 81 of 81 runs, 9 of 9 valleys of simulated" in text
     assert f"a = {FIT.a:.4f}" in text and "90% interval" in text
     assert "six_nd" in text
-    assert len(text.splitlines()) == 5 + len(BUDGETS) + 1 + len(FIT.diagnostics.messages)
+    before = text.partition("\n  note: ")[0]
+    assert len(before.splitlines()) == 5 + len(BUDGETS) + 1
+    assert text.count("\n  note: ") == len(FIT.diagnostics.messages)
     allocation = Allocation(
         1e21, 1.5e9, 1.1e11, 2.3, (1.4e9, 1.6e9), (1.0e11, 1.2e11), (2.29, 2.315), level=0.9
     )
