@@ -29,13 +29,19 @@ test-fast: setup  ## run the tests that need neither a trained sweep nor the bui
 test-faults: setup  ## run the long campaign of kills, full disks and damaged files
 	@$(VENV_PYTHON) -m pytest -m "faults or fault_selection" $(ARGS)
 
-bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
-	@$(VENV_PYTHON) -c "import importlib.util as u; exit(u.find_spec('transformers') is None)" || { echo "[bench] packages of the extra 'bench'"; \
+define install_peers
+$(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['autograd', 'chinchilla', 'transformers']))" || { \
+	  echo "[bench] packages of the extra 'bench'"; \
 	  .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --constraints constraints.txt \
 	    --requirements pyproject.toml --extra bench; }
+endef
+
+bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
+	@$(install_peers)
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks.train $(ARGS)
 
 bench-fit: setup  ## measure what fits of the laws cost beside other ways to them (ARGS="--help")
+	@$(install_peers)
 	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.fit $(ARGS)
 
 certify: setup  ## hold the fast search of Approach 3 against a full one on 300 data sets, and record it
