@@ -133,23 +133,20 @@ def fit_data_constrained(
 
     Notes
     -----
-    On the 182 runs that the published constants were fitted to, with the law held, R*_D = 15.4 and R*_N = 5.3
-    are an optimum, but not the lowest: that lies at 95 and 1.7, with an objective 0.13 % lower, in a valley
-    so flat that these runs do not tell the one without the other.
-
     With the law and R*_N free together the search may end above the optimum: compare the objective with that
     of ``r_n=math.inf``, which lies inside it.
 
     Examples
     --------
-    >>> from chinchilla_lib.reference import load_paper_table
-    >>> from chinchilla_lib.reference.laws import MUENNIGHOFF
-    >>> runs = load_paper_table("muennighoff2023_runs")
-    >>> table = SweepTable.from_records(runs.rows, source=runs.name)
-    >>> unique = runs.numbers("unique_tokens")
-    >>> fit = fit_data_constrained(table, unique, law=MUENNIGHOFF.law, r_n=MUENNIGHOFF.r_n)
-    >>> round(fit.law.r_d, 1)
-    15.4
+    >>> from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_table
+    >>> fresh = ParametricLoss(E=1.8, A=480, B=2000, alpha=0.35, beta=0.37)
+    >>> truth = RepeatedDataLoss(fresh, r_d=12, r_n=math.inf)
+    >>> sizes, tokens = np.tile([5e8, 1e9], 4), np.geomspace(1e9, 1e11, 8)
+    >>> unique = np.full(8, 1e9)
+    >>> table = replace(simulate_table(fresh, sizes, tokens), loss=truth.loss(sizes, tokens, unique))
+    >>> round(fit_data_constrained(table, unique, law=fresh).law.r_d, 3)
+    12.0
     """
     check_delta(delta)
     if r_n is not None and not r_n > 0:

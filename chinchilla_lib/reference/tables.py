@@ -34,8 +34,6 @@ PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "internal_inconsistencies": f"{_HOFFMANN}: statements that disagree",
         "kaplan2020_facts": "Kaplan et al. 2020, arXiv 2001.08361",
         "later_work": "later work on compute-optimal training, one result a row",
-        "muennighoff2023_runs": "Muennighoff et al. 2023, repository of arXiv 2305.16264 (Apache 2.0): the "
-        "182 runs on C4 that R*_D and R*_N were fitted to",
         "pearce_song2024": "Pearce and Song 2024, arXiv 2406.12907",
         "popular_claims": "claims of four public summaries (A to D) of the paper, checked against it",
         "porian2024_other": "Porian et al. 2024, arXiv 2406.19146",
