@@ -19,6 +19,7 @@ from chinchilla_lib.flops import CONVENTIONS, training_flops_per_token
 __all__ = [
     "PRECISIONS",
     "SCHEDULES",
+    "WEIGHT_PRECISIONS",
     "DocumentLosses",
     "LossCurve",
     "RunConfig",
@@ -30,6 +31,8 @@ __all__ = [
 
 SCHEDULES: Final = ("cosine", "wsd")
 PRECISIONS: Final = ("float32", "bf16", "fp16")
+WEIGHT_PRECISIONS: Final = ("float32", "bf16")
+_LATER_FIELDS: Final = ("cycle_steps", "weight_precision", "unique_tokens", "corrupted_fraction")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,16 @@ class RunConfig:
         float32 always.
     beta1, beta2, weight_decay, grad_clip : float
         AdamW and the clipping of the gradient's norm; without weight decay it is Adam.
+    cycle_steps : int or None
+        Length of the cosine, ``n_steps`` or more: the run stops before the rate has fallen (appendix B).
+        None matches it to the run.
+    weight_precision : str
+        What weights are rounded to after each step: ``float32``, or ``bf16`` for training without a float32
+        copy of them (appendix G).
+    unique_tokens : int or None
+        Training tokens, drawn by the seed, that the run passes over again and again; None for all there are.
+    corrupted_fraction : float
+        Share of training tokens replaced by ones drawn at random, below 1; the held-out text stays clean.
     """
 
     shape: TransformerShape
@@ -89,6 +102,10 @@ class RunConfig:
     beta2: float = 0.98
     weight_decay: float = 0.1
     grad_clip: float = 1.0
+    cycle_steps: int | None = None
+    weight_precision: str = "float32"
+    unique_tokens: int | None = None
+    corrupted_fraction: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "batch_size_sequences", "eval_sequences"):
@@ -97,11 +114,22 @@ class RunConfig:
         for name in ("learning_rate", "flops_budget", "grad_clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be positive and finite")
-        if not 0 <= self.warmup_steps < self.n_steps:
+        if self.cycle_steps is not None and (self.schedule != "cosine" or self.cycle_steps < self.n_steps):
             raise InputError(
-                f"warmup_steps is {self.warmup_steps} of n_steps {self.n_steps}; "
-                "warmup must end before the run"
+                f"cycle_steps is {self.cycle_steps} with schedule {self.schedule!r}; it is the length of a "
+                f"cosine, at least n_steps, {self.n_steps}"
             )
+        if not 0 <= self.warmup_steps < (self.cycle_steps or self.n_steps):
+            raise InputError(
+                f"warmup_steps is {self.warmup_steps} of {self.cycle_steps or self.n_steps}; "
+                "warmup must end before the run, or the cycle it is cut from"
+            )
+        if self.unique_tokens is not None and self.unique_tokens < self.shape.seq_len:
+            raise InputError(
+                f"unique_tokens is {self.unique_tokens}; give one sequence, {self.shape.seq_len}, at least"
+            )
+        if not 0 <= self.corrupted_fraction < 1:
+            raise InputError(f"corrupted_fraction is {self.corrupted_fraction}; it must lie in 0..1, below 1")
         if not 0 <= self.final_learning_rate_fraction <= 1:
             raise InputError(
                 f"final_learning_rate_fraction is {self.final_learning_rate_fraction}; it must lie in 0..1"
@@ -112,6 +140,7 @@ class RunConfig:
             ("flops_convention", CONVENTIONS),
             ("schedule", SCHEDULES),
             ("precision", PRECISIONS),
+            ("weight_precision", WEIGHT_PRECISIONS),
         ):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
@@ -148,8 +177,11 @@ class RunConfig:
 
     @property
     def trunk(self) -> str | None:
-        """Digest shared by the ``wsd`` runs that are one run until their cooldowns; None for ``cosine``."""
-        if self.schedule != "wsd":
+        """Digest shared by runs that are one run until the first of them ends or cools down.
+
+        They are runs of ``wsd``, or cosines cut from one cycle; None for a cosine of the run's own length.
+        """
+        if self.schedule != "wsd" and self.cycle_steps is None:
             return None
         own = ("n_steps", "cooldown_steps", "flops_budget")
         return _digest({name: value for name, value in self.to_dict().items() if name not in own})
@@ -161,8 +193,15 @@ class RunConfig:
         return f"{format_flops(self.flops_budget)}-{width}-s{self.seed}-{_digest(self.to_dict())}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; :meth:`from_dict` gives the same config back."""
-        return {**asdict(self), "shape": self.shape.to_dict()}
+        """JSON form; :meth:`from_dict` gives the same config back.
+
+        Fields younger than the first records are left out at their defaults, so that ids stay what they were.
+        """
+        values = {**asdict(self), "shape": self.shape.to_dict()}
+        return {name: value for name, value in values.items() if name not in self._at_default()}
+
+    def _at_default(self) -> set[str]:
+        return {name for name in _LATER_FIELDS if getattr(self, name) == getattr(type(self), name)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -261,10 +300,10 @@ class RunRecord:
     heldout: DocumentLosses | None = None
 
     def to_row(self) -> dict[str, str | int | float]:
-        """The run's row of ``runs.csv``."""
+        """The run's row of ``runs.csv``, with the config's younger fields where they are not at their default."""
         config = self.config
         params = count_params(config.shape)
-        return {
+        row: dict[str, str | int | float] = {
             "run_id": config.run_id,
             "seed": config.seed,
             "n_params": params.total,
@@ -289,6 +328,7 @@ class RunRecord:
             "precision": config.precision,
             "corpus": config.corpus,
         }
+        return row | {name: value for name, value in config.to_dict().items() if name in _LATER_FIELDS}
 
     def curve_rows(self) -> list[dict[str, str | int | float]]:
         """The run's rows of ``curves.csv``."""

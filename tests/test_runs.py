@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,12 @@ def test_the_id_changes_with_every_field() -> None:
         {"beta2": 0.95},
         {"weight_decay": 0.0},
         {"grad_clip": 2.0},
+        {"cycle_steps": 2 * CONFIG.n_steps},
+        {"weight_precision": "bf16"},
+        {"unique_tokens": 4096},
+        {"corrupted_fraction": 0.1},
     ]
-    assert {name for change in changes for name in change} == set(CONFIG.to_dict())
+    assert {name for change in changes for name in change} == {field.name for field in fields(CONFIG)}
     ids = {replace(CONFIG, **change).run_id for change in changes} | {CONFIG.run_id}
     assert len(ids) == len(changes) + 1
 
@@ -73,6 +77,22 @@ def test_runs_of_one_trunk_differ_in_their_ends_alone() -> None:
     assert replace(trunk, seed=1).trunk != trunk.trunk
     assert replace(trunk, learning_rate=0.5).trunk != trunk.trunk
     assert CONFIG.trunk is None
+
+
+def test_cosines_cut_from_one_cycle_share_a_trunk() -> None:
+    cycle = replace(CONFIG, cycle_steps=2 * CONFIG.n_steps)
+    longer = replace(cycle, n_steps=cycle.n_steps + 5, flops_budget=1e15)
+    assert cycle.trunk == longer.trunk is not None
+    assert replace(cycle, cycle_steps=3 * CONFIG.n_steps).trunk != cycle.trunk
+
+
+def test_younger_fields_are_written_where_they_are_used() -> None:
+    changed = replace(CONFIG, unique_tokens=4096, corrupted_fraction=0.5)
+    assert set(changed.to_dict()) - set(CONFIG.to_dict()) == {"unique_tokens", "corrupted_fraction"}
+    assert RunConfig.from_dict(changed.to_dict()) == changed
+    row = replace(RECORD, config=changed).to_row()
+    assert (row["unique_tokens"], row["corrupted_fraction"]) == (4096, 0.5)
+    assert set(row) - set(RECORD.to_row()) == {"unique_tokens", "corrupted_fraction"}
 
 
 def test_without_weight_decay_it_is_adam() -> None:
@@ -88,6 +108,11 @@ def test_without_weight_decay_it_is_adam() -> None:
         ({"schedule": "step"}, "schedule is 'step'; choose one of cosine, wsd"),
         ({"precision": "int8"}, "precision is 'int8'; choose one of float32, bf16, fp16"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1; it must be 0 or more"),
+        ({"cycle_steps": 5}, "cycle_steps is 5 with schedule 'cosine'"),
+        ({"schedule": "wsd", "cooldown_steps": 1, "cycle_steps": 10**6}, "it is the length of a cosine"),
+        ({"weight_precision": "fp16"}, "weight_precision is 'fp16'; choose one of float32, bf16"),
+        ({"unique_tokens": 10}, "unique_tokens is 10; give one sequence"),
+        ({"corrupted_fraction": 1.0}, "corrupted_fraction is 1.0"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:

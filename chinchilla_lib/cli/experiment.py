@@ -37,7 +37,7 @@ from chinchilla_lib.reference.recorded import (
 )
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
 from chinchilla_lib.sweeps.jobs import Trainer
-from chinchilla_lib.sweeps.plan import MAX_EPOCHS, SweepPlan
+from chinchilla_lib.sweeps.plan import SweepPlan
 from chinchilla_lib.sweeps.pricing import Prices
 from chinchilla_lib.sweeps.runner import Progress, SweepError
 
@@ -287,8 +287,7 @@ def _prepare(part: Part, folder: Path, corpora: dict[str, dict[str, Any]]) -> tu
     plan: SweepPlan = part.plan(shards.identity).preview()
     if (epochs := plan.epochs(shards.train.n_tokens)) > 1:
         _say(f"{part.name}: the longest run passes over its corpus {epochs:.2f} times")
-    if epochs > MAX_EPOCHS:
-        plan.check_epochs(shards.train.n_tokens)
+    plan.check_epochs(shards.train.n_tokens)
     models = (folder / "models").resolve() if part.keeps_models else None
     return shards.identity, ShardTrainer(at.resolve(), models_folder=models)
 

@@ -49,7 +49,8 @@ def curves_table(parts: Mapping[str, Sequence[RunRecord]], n_points: int = CURVE
 def _csv(rows: Iterable[Mapping[str, str | int | float]]) -> str:
     rows = list(rows)
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -108,14 +108,14 @@ class SweepPlan:
         return round(count_once(self.configs, lambda config: config.n_tokens))
 
     def epochs(self, unique_tokens: int) -> float:
-        """Passes over the corpus that the longest run makes.
+        """Passes over its text that the longest run makes, of those that may use all of it.
 
         Parameters
         ----------
         unique_tokens : int
             Training tokens of the corpus.
         """
-        return max(config.n_tokens for config in self.configs) / unique_tokens
+        return max((c.n_tokens for c in self.configs if c.unique_tokens is None), default=0) / unique_tokens
 
     def check_epochs(self, unique_tokens: int) -> None:
         """Refuse a plan that repeats its corpus too often.
@@ -128,10 +128,14 @@ class SweepPlan:
         Raises
         ------
         InputError
-            If a run passes over it more than `MAX_EPOCHS` times.
+            If a run passes over it more than `MAX_EPOCHS` times, other than one that names the tokens it
+            repeats.
         """
-        if self.epochs(unique_tokens) > MAX_EPOCHS:
-            too_long = sum(config.n_tokens > MAX_EPOCHS * unique_tokens for config in self.configs)
+        too_long = sum(
+            config.unique_tokens is None and config.n_tokens > MAX_EPOCHS * unique_tokens
+            for config in self.configs
+        )
+        if too_long:
             raise InputError(
                 f"plan {self.name}: {too_long} of {len(self.configs)} runs repeat the corpus of "
                 f"{unique_tokens} tokens more than {MAX_EPOCHS} times, up to "

@@ -1,7 +1,7 @@
 """Which windows of the corpus a step sees, and which are held out for good."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from chinchilla_lib.corpus.shards import Shards, Split
 from chinchilla_lib.errors import InputError
 
-__all__ = ["HeldoutWindows", "choose_heldout", "training_batches", "unique_tokens"]
+__all__ = ["HeldoutWindows", "choose_heldout", "corrupt_batches", "training_batches", "unique_tokens"]
 
 
 def unique_tokens(split: Split, seq_len: int) -> int:
@@ -20,7 +20,13 @@ def unique_tokens(split: Split, seq_len: int) -> int:
 
 
 def training_batches(
-    split: Split, *, seq_len: int, batch_size_sequences: int, n_steps: int, seed: int
+    split: Split,
+    *,
+    seq_len: int,
+    batch_size_sequences: int,
+    n_steps: int,
+    seed: int,
+    n_unique: int | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Batches of windows, each window once per epoch in a random order.
 
@@ -34,6 +40,9 @@ def training_batches(
     seq_len : int
     batch_size_sequences, n_steps : int
     seed : int
+    n_unique : int, optional
+        Windows, drawn at random by the seed, that are all there is: a smaller number is a part of a larger.
+        They keep their places in every epoch.
 
     Yields
     ------
@@ -44,12 +53,33 @@ def training_batches(
     Raises
     ------
     InputError
-        If the split holds no window of that length, or its alignment does not divide the length.
+        If the split holds no window of that length or fewer than `n_unique`, or its alignment does not divide
+        the length.
     """
-    order = _window_order(split, seq_len, np.random.default_rng([seed, 0x0DA7A]))
+    order = _window_order(split, seq_len, np.random.default_rng([seed, 0x0DA7A]), n_unique)
     for _ in range(n_steps):
         windows = [next(order) for _ in range(batch_size_sequences)]
         yield np.stack([split.shards[i][at : at + seq_len + 1] for i, at in windows]).astype(np.int64)
+
+
+def corrupt_batches(
+    batches: Iterable[npt.NDArray[np.int64]], *, fraction: float, vocab_size: int, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Replace a share of the tokens by ones drawn uniformly from the vocabulary.
+
+    Parameters
+    ----------
+    batches : iterable of ndarray
+    fraction : float
+        0 leaves them as they are.
+    vocab_size, seed : int
+    """
+    rng = np.random.default_rng([seed, 0xBAD])
+    for batch in batches:
+        if fraction:
+            at_random = rng.random(batch.shape) < fraction
+            batch = np.where(at_random, rng.integers(vocab_size, size=batch.shape), batch)
+        yield batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,15 +155,28 @@ def _n_windows(shard: npt.NDArray[np.uint16], seq_len: int, offset: int) -> int:
     return max(0, (len(shard) - 1 - offset) // seq_len)
 
 
-def _window_order(split: Split, seq_len: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+def _window_order(
+    split: Split, seq_len: int, rng: np.random.Generator, n_unique: int | None
+) -> Iterator[tuple[int, int]]:
     """Shard and first token of one window after the other; memory holds one number for each."""
     _check_alignment(split, seq_len)
     if not unique_tokens(split, seq_len):
         raise InputError(f"the training side holds {split.n_tokens} tokens; one window needs {seq_len + 1}")
+    ends = _ends(split, seq_len, 0)
+    if n_unique is not None and n_unique > ends[-1]:
+        raise InputError(f"the training side holds {ends[-1]} windows of {seq_len} tokens, not {n_unique}")
+    kept = None if n_unique is None else rng.permutation(ends[-1])[:n_unique]
+    offset = 0
     while True:
-        offset = split.alignment * int(rng.integers(seq_len // split.alignment))
-        ends = list(accumulate(_n_windows(shard, seq_len, offset) for shard in split.shards))
-        for j in rng.permutation(ends[-1]):
+        if kept is None:
+            offset = split.alignment * int(rng.integers(seq_len // split.alignment))
+            ends = _ends(split, seq_len, offset)
+        for j in rng.permutation(ends[-1] if kept is None else kept):
             shard = bisect_right(ends, j)
             before = ends[shard - 1] if shard else 0
             yield shard, offset + (int(j) - before) * seq_len
+
+
+def _ends(split: Split, seq_len: int, offset: int) -> list[int]:
+    """Windows up to the end of each shard."""
+    return list(accumulate(_n_windows(shard, seq_len, offset) for shard in split.shards))

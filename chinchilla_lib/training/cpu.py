@@ -41,7 +41,10 @@ class CpuStep:
         config = configs[0]
         self.models = [Transformer(c.shape, seed=c.seed) for c in configs]
         self._optimiser = FlatAdamW(
-            self.models, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
+            self.models,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            weight_dtype=torch.bfloat16 if config.weight_precision == "bf16" else torch.float32,
         )
         self._gradients = HandwrittenGradients(
             self.models, self._optimiser, config.batch_size_sequences, kernels

@@ -204,6 +204,10 @@ class DeviceStep:
         clip_grad_norm_(self._parameters, self.config.grad_clip)
         self._scaler.step(self._optimiser)
         self._scaler.update()
+        if self.config.weight_precision == "bf16":
+            torch._foreach_copy_(
+                [p.detach() for p in self._parameters], [p.detach().bfloat16() for p in self._parameters]
+            )
         self._loss.copy_(loss.detach())
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunFailure, RunRecord
-from chinchilla_lib.training.batches import HeldoutWindows, choose_heldout, training_batches
+from chinchilla_lib.training.batches import HeldoutWindows, choose_heldout, corrupt_batches, training_batches
 from chinchilla_lib.training.checkpoint import load_state, save_model, save_state
 from chinchilla_lib.training.cpu import CpuStep
 from chinchilla_lib.training.cuda import DeviceSteps
@@ -106,7 +106,7 @@ def train_job(
     Parameters
     ----------
     job : sequence of RunConfig
-        Runs that share a :attr:`~chinchilla_lib.runs.RunConfig.trunk`; or runs of schedule ``cosine``, on
+        Runs that share a :attr:`~chinchilla_lib.runs.RunConfig.trunk`; or runs without one, on
         the CPU equal but for seed and learning rate (:func:`side_by_side`).
     shards : Shards
     device : torch.device, optional
@@ -157,7 +157,7 @@ def _train_side_by_side(session: "_Session", keeper: "_Keeper") -> Iterator[RunR
 
 
 def _train_trunk(session: "_Session", keeper: "_Keeper") -> Iterator[RunRecord | RunFailure]:
-    """The runs in order of length; each cools down from the trunk, which then goes on without it."""
+    """The runs in order of length; each cools down from the trunk, or just ends, and the trunk goes on."""
     runs = sorted(session.job, key=lambda config: config.n_steps)
     keeper.go_on(before=runs[0].n_steps - runs[0].cooldown_steps)
     for config in runs:
@@ -221,20 +221,7 @@ class _Session:
     ) -> None:
         """Step until ``end`` on the schedules of the configs, unless all losses stop being numbers."""
         pending: list[Sequence[Tensor] | Tensor] = []
-        batches = [
-            islice(
-                training_batches(
-                    self._shards.train,
-                    seq_len=config.shape.seq_len,
-                    batch_size_sequences=config.batch_size_sequences,
-                    n_steps=end,
-                    seed=config.seed,
-                ),
-                self.n_done,
-                None,
-            )
-            for config in configs
-        ]
+        batches = [islice(_batches(self._shards, config, end), self.n_done, None) for config in configs]
         read_every = 1 if self._device.type == "cpu" or self._on_step else _READ_EVERY
         for step, together in enumerate(zip(*batches, strict=True), start=self.n_done):
             if self.n_done and not np.isfinite(self.losses[:, self.n_done - 1]).any():
@@ -285,6 +272,21 @@ class _Session:
             save_model(self._models_folder / f"{config.run_id}.safetensors", model, config)
         self.started = time.perf_counter()
         return record
+
+
+def _batches(shards: Shards, config: RunConfig, n_steps: int) -> Iterator[npt.NDArray[np.int64]]:
+    seq_len = config.shape.seq_len
+    batches = training_batches(
+        shards.train,
+        seq_len=seq_len,
+        batch_size_sequences=config.batch_size_sequences,
+        n_steps=n_steps,
+        seed=config.seed,
+        n_unique=None if config.unique_tokens is None else config.unique_tokens // seq_len,
+    )
+    return corrupt_batches(
+        batches, fraction=config.corrupted_fraction, vocab_size=shards.vocab_size, seed=config.seed
+    )
 
 
 @cache

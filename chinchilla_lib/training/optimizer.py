@@ -24,10 +24,17 @@ class FlatAdamW:
     betas : tuple of float
     weight_decay : float
         0 gives Adam.
+    weight_dtype : torch.dtype
+        Weights are rounded to it at the start and after every step, to the nearest; moments are not.
     """
 
     def __init__(
-        self, models: Sequence[nn.Module], *, betas: tuple[float, float], weight_decay: float
+        self,
+        models: Sequence[nn.Module],
+        *,
+        betas: tuple[float, float],
+        weight_decay: float,
+        weight_dtype: torch.dtype = torch.float32,
     ) -> None:
         shapes = {name: p.shape for name, p in models[0].named_parameters()}
         names = sorted(shapes, key=lambda name: len(shapes[name]) == 1)  # matrices, then vectors
@@ -46,7 +53,8 @@ class FlatAdamW:
         self._means, self._mean_squares = torch.zeros_like(self._values), torch.zeros_like(self._values)
         n_decayed = sum(shape.numel() for shape in shapes.values() if len(shape) > 1)
         self._groups = (slice(n_decayed), weight_decay), (slice(n_decayed, None), 0.0)
-        self._betas = betas
+        self._betas, self._weight_dtype = betas, weight_dtype
+        self._round()
         self._n_steps = torch.zeros((), device=self._values.device)
 
     def stacked(self, name: str) -> tuple[Tensor, Tensor]:
@@ -89,3 +97,8 @@ class FlatAdamW:
                     [self._mean_squares[i, part]], [], [self._n_steps], lr=rate, beta1=self._betas[0],
                     beta2=self._betas[1], weight_decay=weight_decay, eps=1e-8, amsgrad=False, maximize=False,
                 )  # fmt: skip
+        self._round()
+
+    def _round(self) -> None:
+        if self._weight_dtype != self._values.dtype:
+            self._values.copy_(self._values.to(self._weight_dtype))

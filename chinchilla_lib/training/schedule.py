@@ -13,9 +13,10 @@ __all__ = ["schedule_rate"]
 def schedule_rate(config: RunConfig, step: int) -> float:
     """Learning rate at a step.
 
-    ``cosine`` falls from the end of the warmup; ``wsd`` stays at its peak and falls in its last
-    ``cooldown_steps`` as 1 - sqrt. Both reach ``final_learning_rate_fraction`` of the peak at the last
-    step. Until the cooldown, ``wsd`` does not depend on the run's length: several runs share a trunk.
+    ``cosine`` falls from the end of the warmup, over ``cycle_steps`` where these are given; ``wsd`` stays at
+    its peak and falls in its last ``cooldown_steps`` as 1 - sqrt. Both reach ``final_learning_rate_fraction``
+    of the peak at the last step, of the run or of the cycle. Until the cooldown, ``wsd`` does not depend on
+    the run's length: several runs share a trunk.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ def schedule_rate(config: RunConfig, step: int) -> float:
     if step < config.warmup_steps:
         return peak * (step + 1) / (config.warmup_steps + 1)
     if config.schedule == "cosine":
-        done = (step - config.warmup_steps) / max(1, config.n_steps - 1 - config.warmup_steps)
+        cycle = config.cycle_steps or config.n_steps
+        done = (step - config.warmup_steps) / max(1, cycle - 1 - config.warmup_steps)
         fall = 0.5 * (1 - math.cos(math.pi * done))
     else:
         done = (step + 1 - (config.n_steps - config.cooldown_steps)) / config.cooldown_steps

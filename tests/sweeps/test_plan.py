@@ -116,6 +116,12 @@ def test_too_many_repeats_are_refused() -> None:
         CI.check_epochs(round(longest / 4.4))
 
 
+def test_runs_that_name_what_they_repeat_are_not_refused() -> None:
+    repeating = replace(CI, configs=tuple(replace(c, unique_tokens=1000) for c in CI.configs))
+    repeating.check_epochs(1000)
+    assert repeating.epochs(1000) == 0
+
+
 def test_a_staged_plan_begins_with_its_smallest_budget() -> None:
     tier = replace(TIERS["ci"], staged=True)
     staged = plan_isoflop_sweep(tier, corpus="c", seeds=[0, 1], max_tokens=1e7)

@@ -6,7 +6,7 @@ import pytest
 from chinchilla_lib.corpus.shards import Shards, Split
 from chinchilla_lib.corpus.zipf import ZipfRecall
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.training.batches import choose_heldout, training_batches, unique_tokens
+from chinchilla_lib.training.batches import choose_heldout, corrupt_batches, training_batches, unique_tokens
 
 T = 32
 
@@ -93,3 +93,32 @@ def test_held_out_windows_are_the_same_in_several_shards() -> None:
 
     assert (np.diff(windows(1500)) == 1).all()
     np.testing.assert_array_equal(windows(1000, 1500), windows())
+
+
+def test_a_small_unique_set_is_repeated_in_new_orders(shards: Shards) -> None:
+    def starts(n_unique: int, n_steps: int, seed: int = 0) -> list[bytes]:
+        batches = training_batches(
+            shards.train, seq_len=T, batch_size_sequences=1, n_steps=n_steps, seed=seed, n_unique=n_unique
+        )
+        return [bytes(batch) for batch in batches]
+
+    seen = starts(6, 18)
+    epochs = [seen[0:6], seen[6:12], seen[12:18]]
+    assert all(len(set(epoch)) == 6 and set(epoch) == set(epochs[0]) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert set(seen) < set(starts(10, 10))
+    assert set(starts(6, 6, seed=1)) != set(seen)
+    with pytest.raises(InputError, match="windows of 32 tokens, not 1000000"):
+        starts(10**6, 1)
+
+
+def test_corrupted_batches_keep_the_rest(shards: Shards) -> None:
+    clean = list(training_batches(shards.train, seq_len=T, batch_size_sequences=50, n_steps=20, seed=0))
+    noisy = list(corrupt_batches(clean, fraction=0.5, vocab_size=1000, seed=0))
+    changed = np.mean([(a != b).mean() for a, b in zip(clean, noisy, strict=True)])
+    assert changed == pytest.approx(0.5, abs=0.02)  # 33,000 tokens: a standard error of .003
+    assert max(batch.max() for batch in noisy) >= 990
+    untouched = corrupt_batches(clean, fraction=0.0, vocab_size=1000, seed=0)
+    assert all(a is b for a, b in zip(clean, untouched, strict=True))
+    again = corrupt_batches(clean, fraction=0.5, vocab_size=1000, seed=0)
+    assert all(np.array_equal(a, b) for a, b in zip(noisy, again, strict=True))

@@ -269,3 +269,24 @@ def test_thinning_keeps_the_mean_and_the_end(n_steps: int, n_points: int) -> Non
 
 def test_a_curve_has_some_two_hundred_points() -> None:
     assert len(thin_curve(np.ones(5000)).step) == CURVE_POINTS == 200
+
+
+def test_cosines_cut_from_one_cycle_are_one_run(shards: Shards) -> None:
+    """As prefixes of one run they cost its steps, and measure what each measures alone."""
+    whole = replace(make_config(shards, n_steps=30), cycle_steps=30)
+    part = replace(whole, n_steps=18)
+    together = strip(train_job((part, whole), shards, device=CPU))
+    for config in (part, whole):
+        assert together[config.run_id] == strip(train_job((config,), shards, device=CPU))[config.run_id]
+    matched = train_run(replace(whole, cycle_steps=None), shards, device=CPU)
+    assert together[whole.run_id].loss == matched.loss
+
+
+def test_data_and_weights_can_be_made_worse(shards: Shards) -> None:
+    config = make_config(shards, n_steps=60)
+    clean = train_run(config, shards, device=CPU).loss
+    for change in ({"unique_tokens": 64}, {"corrupted_fraction": 0.5}):
+        assert train_run(replace(config, **change), shards, device=CPU).loss > clean + 0.05  # type: ignore[arg-type]
+    rounded = train_run(replace(config, weight_precision="bf16"), shards, device=CPU).loss
+    assert rounded != clean
+    assert rounded == pytest.approx(clean, abs=0.3)

@@ -71,3 +71,16 @@ def test_each_model_has_its_own_rate_and_clipping_bit_for_bit() -> None:
         assert torch.equal(alone.embedding.weight, together[seed].embedding.weight) == (rates[seed] == 0)
         train([alone], [rates[seed]], [scales[seed]])
         assert torch.equal(alone.embedding.weight, together[seed].embedding.weight)
+
+
+def test_weights_without_a_float32_copy_lose_small_steps() -> None:
+    model = Transformer(SHAPE, seed=0)
+    flat = FlatAdamW([model], betas=(0.9, 0.98), weight_decay=0.0, weight_dtype=torch.bfloat16)
+    weights = [p for p in model.parameters() if p.ndim == 1]  # gains of 1: the next number is 1 / 128 below
+    for rate, moved in ((1e-4, False), (0.02, True)):
+        for p in model.parameters():
+            assert p.grad is not None
+            p.grad.fill_(1.0)
+        flat.step([rate], max_norm=1e9)
+        assert all(torch.equal(p, p.bfloat16().float()) for p in model.parameters())
+        assert all(bool((p != 1).all()) == moved for p in weights)

@@ -58,3 +58,10 @@ def test_the_trunk_does_not_know_how_long_it_will_be() -> None:
     assert rates_of(long)[720] < 1.0
     # A quarter into the cooldown, 1 - sqrt has fallen half of its way to a tenth.
     assert rates_of(short)[400 + 24] == pytest.approx(1 - 0.9 * 0.5)
+
+
+def test_a_cycle_longer_than_the_run_is_cut() -> None:
+    long = replace(RUN, n_steps=900, warmup_steps=20)
+    cut = replace(RUN, n_steps=500, warmup_steps=20, cycle_steps=900)
+    assert rates_of(cut) == rates_of(long)[:500]
+    assert rates_of(replace(cut, n_steps=10, warmup_steps=20))[-1] < 0.5  # it ends within its warmup
