@@ -300,7 +300,7 @@ class RunRecord:
     heldout: DocumentLosses | None = None
 
     def to_row(self) -> dict[str, str | int | float]:
-        """The run's row of ``runs.csv``, with the config's younger fields where they are not at their default."""
+        """The run's row of ``runs.csv``, with younger fields of the config where these are set."""
         config = self.config
         params = count_params(config.shape)
         row: dict[str, str | int | float] = {
