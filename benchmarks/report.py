@@ -19,6 +19,7 @@ from benchmarks.losses import Learned
 from benchmarks.steps import Ratio, Speed
 from benchmarks.timing import Spread
 from benchmarks.whole_sweep import SweepRatio
+from chinchilla_lib._processor import processor_name
 
 __all__ = ["Row", "describe", "provenance", "write_json"]
 
@@ -72,7 +73,7 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
         "cores": os.cpu_count(),
         "threads": threads,
         "load_average": os.getloadavg(),
@@ -99,14 +100,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def write_json(path: Path, about: Mapping[str, Any], parts: Mapping[str, Sequence[Row]]) -> None:

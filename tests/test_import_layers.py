@@ -17,6 +17,7 @@ COUNTING = BASE | {"_format", "architecture", "laws", "flops", "runs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "_format": BASE,
+    "_processor": set(),
     "workspace": BASE,
     "downloads": BASE,
     "architecture": BASE | {"_format"},
@@ -26,8 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "corpus": BASE | {"_format", "downloads"},
     "sweeps": COUNTING,
     "fitting": COUNTING | {"sweeps"},
-    "reference": COUNTING | {"downloads", "sweeps"},
-    "training": COUNTING | {"corpus"},
+    "reference": COUNTING | {"_processor", "downloads", "sweeps"},
+    "training": COUNTING | {"_processor", "corpus"},
     "experiments": COUNTING | {"sweeps", "fitting", "reference"},
     "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments"},
     "notebook": BASE,

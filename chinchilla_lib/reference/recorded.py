@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from chinchilla_lib._processor import processor_name
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
@@ -226,7 +227,7 @@ def describe_computation(
         "command": command,
         "commit": commit,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "device": [f"cpu ({platform.machine()})"],
+        "device": [f"cpu ({processor_name()})"],
         "versions": [versions],
         "seeds": [seed],
         "n_runs": n_runs,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from chinchilla_lib._processor import processor_name
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import LossCurve, RunConfig, RunFailure, RunRecord
@@ -411,7 +412,7 @@ def thin_curve(losses: npt.NDArray[np.float64], n_points: int = CURVE_POINTS) ->
 
 
 def _environment(device: torch.device) -> dict[str, str]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         "device": f"{device.type} ({name})",
         "threads": str(torch.get_num_threads()),
