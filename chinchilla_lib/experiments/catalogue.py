@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments.corruption import CORRUPTION
 from chinchilla_lib.experiments.experiment import Experiment, Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 EXPERIMENTS: Final[dict[str, Experiment]] = {
-    experiment.name: experiment for experiment in (RATES, SCHEDULES, MAIN, FORECAST, LITTLE, CODE)
+    experiment.name: experiment for experiment in (RATES, SCHEDULES, MAIN, FORECAST, LITTLE, CODE, CORRUPTION)
 }
 
 UNPREPARED: Final = "not prepared yet"
