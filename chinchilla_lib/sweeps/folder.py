@@ -163,8 +163,6 @@ class SweepFolder:
             {"run_id": record.config.run_id, "seconds": record.seconds, **record.environment}
             for record in done
         ]
-        # Environments may differ between machines; the first row names the columns of all.
-        timings[0] = dict.fromkeys(chain.from_iterable(timings), "") | timings[0]
         _write_csv(self.path / "runs.csv", (record.to_row() for record in done))
         _write_csv(self.path / "curves.csv", (row for record in done for row in record.curve_rows()))
         _write_csv(self.path / "timings.csv", timings)
@@ -209,12 +207,13 @@ def _write(path: Path, kind: str, data: Mapping[str, Any], *, keep: bool = False
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    rows = iter(rows)
-    first = next(rows)
+    rows = list(rows)
+    # Runs may set fields that others leave out, and environments differ between machines.
+    columns = list(dict.fromkeys(chain.from_iterable(rows)))
     with _replace(path) as file:
-        writer = csv.DictWriter(file, fieldnames=list(first), lineterminator="\n", restval="")
+        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n", restval="")
         writer.writeheader()
-        writer.writerows(chain([first], rows))
+        writer.writerows(rows)
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,16 @@ def test_timings_of_different_machines_share_a_table(folder: SweepFolder) -> Non
     header, *rows = (folder.path / "timings.csv").read_text().splitlines()
     assert header == "run_id,seconds,device"
     assert [row.split(",")[2] for row in rows] == ["", "another"]
+
+
+def test_runs_that_set_younger_fields_share_a_table_with_those_that_do_not(folder: SweepFolder) -> None:
+    [first] = folder.load_records()
+    repeating = replace(PLAN.configs[1], unique_tokens=4096)
+    plan = replace(PLAN, configs=(PLAN.configs[0], repeating))
+    records = {ID: first, repeating.run_id: replace(first, config=repeating)}
+    folder.write_tables(plan, records)
+    with (folder.path / "runs.csv").open() as file:
+        assert [row["unique_tokens"] for row in csv.DictReader(file)] == ["", "4096"]
 
 
 def test_half_written_files_are_not_read_and_can_be_removed(folder: SweepFolder) -> None:
