@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.corruption import CORRUPTION
+from chinchilla_lib.experiments.envelope import ENVELOPE
 from chinchilla_lib.experiments.experiment import Experiment, Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
@@ -26,7 +27,8 @@ __all__ = [
 ]
 
 EXPERIMENTS: Final[dict[str, Experiment]] = {
-    experiment.name: experiment for experiment in (RATES, SCHEDULES, MAIN, FORECAST, LITTLE, CODE, CORRUPTION)
+    experiment.name: experiment
+    for experiment in (RATES, SCHEDULES, MAIN, FORECAST, ENVELOPE, LITTLE, CODE, CORRUPTION)
 }
 
 UNPREPARED: Final = "not prepared yet"
