@@ -122,7 +122,7 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
         str(tmp_path / "s"),
     ]
     process = subprocess.run(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True, timeout=120, check=False
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True, timeout=600, check=False
     )
     heard = process.stderr
     assert process.returncode == 130
