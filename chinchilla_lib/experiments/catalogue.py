@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.corruption import CORRUPTION
+from chinchilla_lib.experiments.cycles import CYCLES
 from chinchilla_lib.experiments.envelope import ENVELOPE
 from chinchilla_lib.experiments.experiment import Experiment, Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
-from chinchilla_lib.experiments.recipe import RATES, SCHEDULES
+from chinchilla_lib.experiments.optimisers import OPTIMISERS
+from chinchilla_lib.experiments.recipe import COOLDOWNS, RATES, SCHEDULES
 from chinchilla_lib.reference.recorded import Recorded, list_recorded, load_forecast, load_recorded
 
 __all__ = [
@@ -28,7 +30,19 @@ __all__ = [
 
 EXPERIMENTS: Final[dict[str, Experiment]] = {
     experiment.name: experiment
-    for experiment in (RATES, SCHEDULES, MAIN, FORECAST, ENVELOPE, LITTLE, CODE, CORRUPTION)
+    for experiment in (
+        RATES,
+        SCHEDULES,
+        MAIN,
+        FORECAST,
+        ENVELOPE,
+        LITTLE,
+        CODE,
+        CORRUPTION,
+        CYCLES,
+        OPTIMISERS,
+        COOLDOWNS,
+    )
 }
 
 UNPREPARED: Final = "not prepared yet"

@@ -6,12 +6,14 @@ import pytest
 
 from chinchilla_lib.experiments.experiment import Experiment
 from chinchilla_lib.experiments.recipe import (
+    COOLDOWNS,
     MAX_EXCESS,
     RATES,
     SCHEDULES,
     compare_costs,
     judge_rates,
     judge_schedules,
+    plan_cooldowns,
     plan_rates,
     plan_schedules,
 )
@@ -90,6 +92,23 @@ def test_schedules_are_compared_at_equal_sizes_tokens_batches_and_rates() -> Non
         assert (cosine.final_learning_rate_fraction, cooled.final_learning_rate_fraction) == (0.1, 0.0)
         for name in ("shape", "n_steps", "batch_size_sequences", "learning_rate", "warmup_steps", "seed"):
             assert getattr(cosine, name) == getattr(cooled, name)
+
+
+@pytest.mark.parametrize("tier", ["ci", "cpu-20"])
+def test_the_second_comparison_differs_in_final_rate_and_seeds_alone(tier: str) -> None:
+    first, second = plan_schedules(tier, corpus="c").configs, plan_cooldowns(tier, corpus="c").configs
+    assert {c.final_learning_rate_fraction for c in second} == {0.1}
+    assert not {c.seed for c in first} & {c.seed for c in second}
+
+    def designs(configs: tuple[RunConfig, ...]) -> set[RunConfig]:
+        return {replace(c, seed=0, final_learning_rate_fraction=0.1) for c in configs}
+
+    assert designs(first) == designs(second)
+    assert len(second) == 2 * 2 * 3 * 4
+    results = {"runs": rows(second, lambda c: 3 + 0.01 * c.seed + (0.03 if c.schedule == "wsd" else 0))}
+    assert COOLDOWNS.judge(results, None).outcome == "does not hold"
+    results = {"runs": rows(second, lambda c: 3 + 0.01 * c.seed + (0.003 if c.schedule == "wsd" else 0))}
+    assert COOLDOWNS.judge(results, None).outcome == "holds"
 
 
 @pytest.mark.parametrize(("shift", "equal"), [(0.005, True), (-0.005, True), (0.02, False), (-0.02, False)])

@@ -1,0 +1,36 @@
+import pytest
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments.excess import excess_over
+from chinchilla_lib.experiments.experiment import Row
+
+
+def runs(losses: dict[tuple[float, int], float]) -> list[Row]:
+    """Runs of width 8 by budget and seed, as read from a table."""
+    return [
+        {"flops_budget": str(budget), "d_model": "8", "seed": str(seed), "loss": repr(loss)}
+        for (budget, seed), loss in losses.items()
+    ]
+
+
+BASE = runs({(1e10, 0): 4.0, (1e10, 1): 4.5, (3e10, 0): 3.0, (3e10, 1): 3.5})
+
+
+def test_pairs_share_budget_and_seed_in_whatever_order() -> None:
+    changed = runs({(3e10, 1): 3.75, (3e10, 0): 3.25, (1e10, 0): 4.0, (1e10, 1): 5.0})
+    excess = excess_over(changed, BASE)
+    assert excess.differences == {1e10: {0: 0.0, 1: 0.5}, 3e10: {0: 0.25, 1: 0.25}}
+    assert excess.at(1e10).mean == 0.25
+    assert excess.at(3e10).half_width == 0
+    assert excess.pooled.mean == 0.25
+    assert excess.pooled.freedom == 2
+
+
+def test_what_all_runs_of_a_seed_share_drops_out() -> None:
+    excess = excess_over(runs({(1e10, 0): 4.25, (1e10, 1): 4.75}), BASE)
+    assert (excess.pooled.mean, excess.pooled.sd) == (0.25, 0)
+
+
+def test_a_run_without_another_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no run of 1e\+10 FLOPs, width 8, seed 2 is there to compare with"):
+        excess_over(runs({(1e10, 2): 4.0}), BASE)
