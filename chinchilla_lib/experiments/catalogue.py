@@ -14,6 +14,7 @@ from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
 from chinchilla_lib.experiments.optimisers import OPTIMISERS
 from chinchilla_lib.experiments.recipe import COOLDOWNS, RATES, SCHEDULES
+from chinchilla_lib.experiments.repeats import REPEATS
 from chinchilla_lib.reference.recorded import Recorded, list_recorded, load_forecast, load_recorded
 
 __all__ = [
@@ -39,6 +40,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         LITTLE,
         CODE,
         CORRUPTION,
+        REPEATS,
         CYCLES,
         OPTIMISERS,
         COOLDOWNS,
