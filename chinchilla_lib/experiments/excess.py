@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.experiment import Row
 from chinchilla_lib.fitting.paired import PairedDifference, pair_differences
 
-__all__ = ["Excess", "excess_over"]
+__all__ = ["Excess", "Trace", "excess_along", "excess_over"]
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,24 @@ class Excess:
         return pair_differences([tuple(self.differences[budget].values())])
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What a change costs while the runs go on, in training loss.
+
+    Attributes
+    ----------
+    share : ndarray
+        Of the run that is done, up to 1, shape (P,).
+    mean, half_width : ndarray
+        Mean over pairs and half of its 90 % interval, nats per token, shape (P,). Each is of the steps since
+        the point before.
+    """
+
+    share: FloatArray
+    mean: FloatArray
+    half_width: FloatArray
+
+
 def excess_over(rows: Iterable[Row], base: Iterable[Row]) -> Excess:
     """Losses less those of other runs of the same budget, width and seed.
 
@@ -61,6 +84,45 @@ def excess_over(rows: Iterable[Row], base: Iterable[Row]) -> Excess:
             )
         differences.setdefault(budget, {})[seed] = float(row["loss"]) - others[key]
     return Excess(differences)
+
+
+def excess_along(rows: Iterable[Row], base: Iterable[Row], curves: Iterable[Row]) -> Trace:
+    """Training losses less those of other runs of the same budget, width and seed, over the run.
+
+    They saw the same text in the same order, so its ups and downs drop out.
+
+    Parameters
+    ----------
+    rows, base : iterable of mapping
+        Runs of one budget, of two seeds at least.
+    curves : iterable of mapping
+        Curves of all of them, as in ``curves.csv``.
+
+    Raises
+    ------
+    InputError
+        If a run has no other to be compared with, or their curves differ in their points.
+    """
+    points: dict[str, list[tuple[float, float]]] = {}
+    for point in curves:
+        pair = float(point["n_tokens"]), float(point["train_loss"])
+        points.setdefault(str(point["run_id"]), []).append(pair)
+    rows, base = list(rows), list(base)
+    excess_over(rows, base)
+    others = {_key(row): points[str(row["run_id"])] for row in base}
+    differences, tokens = [], np.empty(0)
+    for row in rows:
+        own, other = np.array(points[str(row["run_id"])]), np.array(others[_key(row)])
+        if own.shape != other.shape or (own[:, 0] != other[:, 0]).any():
+            raise InputError(f"run {row['run_id']} and its pair have other points; give runs of one length")
+        differences.append(own[:, 1] - other[:, 1])
+        tokens = own[:, 0]
+    found = [pair_differences([column]) for column in np.array(differences).T.tolist()]
+    return Trace(
+        tokens / tokens[-1],
+        np.array([pairs.mean for pairs in found]),
+        np.array([pairs.half_width for pairs in found]),
+    )
 
 
 def _key(row: Row) -> tuple[float, int, int]:

@@ -36,6 +36,7 @@ __all__ = [
     "plan_cooldowns",
     "plan_rates",
     "plan_schedules",
+    "schedule_differences",
 ]
 
 MAX_EXCESS: Final = 0.03
@@ -204,16 +205,35 @@ def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
     rows : iterable of mapping
         Runs of :func:`plan_schedules` or :func:`plan_cooldowns`.
     """
+    rows = list(rows)
+    differences = {
+        cell: float(np.mean(list(by_seed.values()))) for cell, by_seed in schedule_differences(rows).items()
+    }
+    variances = [np.var(list(cell["cosine"].values()), ddof=1) for cell in _losses_by_cell(rows).values()]
+    return ScheduleCheck(differences, math.sqrt(np.mean(variances)))
+
+
+def schedule_differences(rows: Iterable[Row]) -> dict[tuple[int, int], dict[int, float]]:
+    """Loss of the cooldown less that of the cosine, nats per token, by seed, and by width and steps.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Runs of :func:`plan_schedules` or :func:`plan_cooldowns`.
+    """
+    return {
+        key: {seed: cell["wsd"][seed] - loss for seed, loss in cell["cosine"].items()}
+        for key, cell in _losses_by_cell(rows).items()
+    }
+
+
+def _losses_by_cell(rows: Iterable[Row]) -> dict[tuple[int, int], dict[str, dict[int, float]]]:
+    """Loss by width and steps, in order, then by schedule and by seed."""
     losses: dict[tuple[int, int], dict[str, dict[int, float]]] = {}
     for row in rows:
         cell = losses.setdefault((int(row["d_model"]), int(row["n_steps"])), {})
         cell.setdefault(str(row["schedule"]), {})[int(row["seed"])] = float(row["loss"])
-    differences, variances = {}, []
-    for key, cell in sorted(losses.items()):
-        cosine, cooled = cell["cosine"], cell["wsd"]
-        differences[key] = float(np.mean([cooled[seed] - cosine[seed] for seed in cosine]))
-        variances.append(np.var(list(cosine.values()), ddof=1))
-    return ScheduleCheck(differences, math.sqrt(np.mean(variances)))
+    return dict(sorted(losses.items()))
 
 
 def compare_costs(configs: Sequence[RunConfig]) -> float:

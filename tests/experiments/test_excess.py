@@ -1,7 +1,7 @@
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.experiments.excess import excess_over
+from chinchilla_lib.experiments.excess import excess_along, excess_over
 from chinchilla_lib.experiments.experiment import Row
 
 
@@ -34,3 +34,24 @@ def test_what_all_runs_of_a_seed_share_drops_out() -> None:
 def test_a_run_without_another_is_refused() -> None:
     with pytest.raises(InputError, match=r"no run of 1e\+10 FLOPs, width 8, seed 2 is there to compare with"):
         excess_over(runs({(1e10, 2): 4.0}), BASE)
+
+
+def curve(run_id: str, losses: list[float], step: int = 10) -> list[Row]:
+    return [
+        {"run_id": run_id, "n_tokens": str(step * (k + 1)), "train_loss": repr(loss)}
+        for k, loss in enumerate(losses)
+    ]
+
+
+def test_the_excess_along_the_run_is_that_of_pairs() -> None:
+    base = [{**row, "run_id": f"b{row['seed']}"} for row in BASE[:2]]
+    changed = [{**row, "run_id": f"c{row['seed']}"} for row in BASE[:2]]
+    curves = [*curve("b0", [5.0, 4.0]), *curve("b1", [6.0, 5.0])]
+    curves += [*curve("c1", [6.0, 5.5]), *curve("c0", [4.0, 4.5])]
+    trace = excess_along(changed, base, curves)
+    assert trace.share.tolist() == [0.5, 1.0]
+    assert trace.mean.tolist() == [-0.5, 0.5]
+    # Differences of -1 and 0: standard deviation .5 ** .5, 95 % quantile 6.314 of t with one degree.
+    assert trace.half_width.tolist() == pytest.approx([6.314 * 0.5, 0.0], abs=1e-3)
+    with pytest.raises(InputError, match="run c0 and its pair have other points"):
+        excess_along(changed, base, [*curves[:4], *curve("c1", [6, 5]), *curve("c0", [4, 4], step=9)])

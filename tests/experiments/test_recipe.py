@@ -16,6 +16,7 @@ from chinchilla_lib.experiments.recipe import (
     plan_cooldowns,
     plan_rates,
     plan_schedules,
+    schedule_differences,
 )
 from chinchilla_lib.reference.recorded import load_recorded
 from chinchilla_lib.runs import RunConfig
@@ -135,3 +136,11 @@ def test_the_recorded_runs_are_those_of_the_plan(experiment: Experiment, tier: s
     assert recorded.provenance["n_runs"] == len(plan.configs)
     assert recorded.provenance["seeds"] == sorted({c.seed for c in plan.configs})
     assert not recorded.provenance["commit"].endswith("+")
+
+
+def test_differences_by_seed_are_those_whose_mean_is_judged() -> None:
+    recorded = load_recorded("schedules-cpu-20").rows
+    found = schedule_differences(recorded)
+    means = {cell: sum(by_seed.values()) / len(by_seed) for cell, by_seed in found.items()}
+    assert means == pytest.approx(judge_schedules(recorded).differences)
+    assert all(list(by_seed) == [0, 1, 2] for by_seed in found.values())
