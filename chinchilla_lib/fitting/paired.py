@@ -39,6 +39,11 @@ class PairedDifference:
         """The 90 % interval of the mean."""
         return self.mean - self.half_width, self.mean + self.half_width
 
+    @property
+    def detectable(self) -> float:
+        """A true mean of this size is told from 0 nine times in ten, at this scatter."""
+        return self.half_width * float(1 + stdtrit(self.freedom, 0.9) / stdtrit(self.freedom, 0.95))
+
     def above(self, bound: float) -> bool:
         """Whether the whole interval lies above."""
         return self.interval[0] > bound

@@ -31,6 +31,14 @@ def test_nine_intervals_in_ten_hold_the_truth() -> None:
     assert share == pytest.approx(0.9, abs=0.02)  # three standard errors of a share of 2,000
 
 
+def test_a_detectable_mean_is_seen_nine_times_in_ten() -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 0.3, size=(2000, 2, 4))
+    typical = PairedDifference(0, 0.3, 1.943 * 0.3 / math.sqrt(8), 6)  # as wide as scatter of .3 makes it
+    seen = [pair_differences((draw + typical.detectable).tolist()).above(0) for draw in noise]
+    assert np.mean(seen) == pytest.approx(0.9, abs=0.02)
+
+
 def test_above_and_below_ask_for_the_whole_interval() -> None:
     found = PairedDifference(mean=0.02, sd=1, half_width=0.005, freedom=3)
     assert [found.above(bound) for bound in (0.014, 0.016)] == [True, False]
