@@ -18,6 +18,7 @@ from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments.again import compare_with_record
 from chinchilla_lib.experiments.catalogue import (
     EXPERIMENTS,
     TIERS_BY_MINUTES,
@@ -32,7 +33,9 @@ from chinchilla_lib.experiments.runner import FORECAST, Sitting, read_commits, r
 from chinchilla_lib.experiments.tables import curves_table, runs_table
 from chinchilla_lib.reference.recorded import (
     is_committed,
+    list_recorded,
     load_forecast,
+    load_recorded,
     write_recorded,
 )
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
@@ -197,12 +200,15 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
     except SweepError as error:
         _say(f"error: {error}")
         return 1
-    rows = {part: [record.to_row() for record in done] for part, done in records.items()}
+    rows = {part: [experiment.row(record) for record in done] for part, done in records.items()}
     print(f"{name}: {experiment.judge(rows, forecast)}")
+    if name in list_recorded():
+        again = compare_with_record([row for part in rows.values() for row in part], load_recorded(name).rows)
+        print(f"{name}: {again}")
     if options.record:
         target = options.record / name
         about = _provenance(experiment.name, tier, folder, records) | {"corpora": corpora}
-        write_recorded(target, runs_table(records), about, curves_table(records))
+        write_recorded(target, runs_table(records, experiment.row), about, curves_table(records))
         _say(f"recorded in {target}")
     return 0
 
@@ -224,7 +230,7 @@ def _find_forecast(
         return forecast
     if (shipped := load_forecast(name)) is not None:
         return shipped
-    rows = {part: [record.to_row() for record in done] for part, done in records.items()}
+    rows = {part: [experiment.row(record) for record in done] for part, done in records.items()}
     forecast = write_forecast(experiment, tier, rows, path)
     print(json.dumps(forecast, indent=1))
     if record:

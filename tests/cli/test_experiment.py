@@ -16,6 +16,7 @@ from chinchilla_lib.errors import DivergedError
 from chinchilla_lib.experiments import runner
 from chinchilla_lib.experiments.catalogue import EXPERIMENTS
 from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
+from chinchilla_lib.sweeps import plan
 from chinchilla_lib.sweeps.executors import InProcess
 from chinchilla_lib.sweeps.runner import run_sweep
 from chinchilla_lib.sweeps.simulate import simulate_run
@@ -72,7 +73,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setenv("CHINCHILLA_WORK", str(tmp_path / "work"))
     monkeypatch.setattr(experiment, "prepare_corpus", prepare)
-    monkeypatch.setattr(experiment, "MAX_EPOCHS", math.inf)
+    monkeypatch.setattr(plan, "MAX_EPOCHS", math.inf)
     monkeypatch.setattr(runner, "run_sweep", in_process)
     monkeypatch.setattr(trainer, "ShardTrainer", Parabola)
     monkeypatch.setattr(trainer, "estimate_seconds", estimate)
@@ -97,7 +98,9 @@ def commit(folder: Path) -> None:
 def test_it_trains_judges_and_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["experiment", "run", "rates", "--tier", "ci", "--record", str(tmp_path / "kept")]
     assert main(command) == 0
-    assert capsys.readouterr().out.startswith("rates-ci: ")
+    verdict, again = capsys.readouterr().out.splitlines()
+    assert verdict.startswith("rates-ci: ")
+    assert again.startswith("rates-ci: none of the 9 runs is in the record")  # another corpus
     kept, folder = tmp_path / "kept" / "rates-ci", tmp_path / "work" / "experiments" / "rates-ci" / "runs"
     assert (kept / "runs.csv").read_text() == (folder / "runs.csv").read_text()
     assert len((kept / "curves.csv").read_text().splitlines()) == 1 + 2 * 9
