@@ -10,6 +10,7 @@ from chinchilla_lib.experiments.cycles import CYCLES
 from chinchilla_lib.experiments.envelope import ENVELOPE
 from chinchilla_lib.experiments.experiment import Experiment, Part
 from chinchilla_lib.experiments.forecast import FORECAST
+from chinchilla_lib.experiments.kaplan_ladder import KAPLAN_LADDER
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
 from chinchilla_lib.experiments.optimisers import OPTIMISERS
@@ -44,6 +45,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         CYCLES,
         OPTIMISERS,
         COOLDOWNS,
+        KAPLAN_LADDER,
     )
 }
 
