@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "fitting": COUNTING | {"sweeps"},
     "reference": COUNTING | {"_processor", "downloads", "sweeps"},
     "training": COUNTING | {"_processor", "corpus"},
-    "experiments": COUNTING | {"sweeps", "fitting", "reference"},
+    "experiments": COUNTING | {"corpus", "sweeps", "fitting", "reference"},
     "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments"},
     "notebook": BASE,
     "cli": COUNTING

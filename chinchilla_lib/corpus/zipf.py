@@ -18,10 +18,14 @@ import numpy.typing as npt
 from chinchilla_lib.corpus.shards import Shards, TokenisedText, write_shards
 from chinchilla_lib.errors import InputError
 
-__all__ = ["ZIPF_RECALL", "ZipfRecall"]
+__all__ = ["DOCUMENT_TRIPLES", "ZIPF_RECALL", "ZipfRecall"]
+
+IntArray = npt.NDArray[np.int64]
 
 ZIPF_RECALL: Final = "zipf-recall"
-_DOCUMENT_TRIPLES: Final = 1024
+DOCUMENT_TRIPLES: Final = 1024
+"""Of each document."""
+
 _SHARD_DOCUMENTS: Final = 1024
 
 
@@ -83,6 +87,63 @@ class ZipfRecall:
         values = np.array([1 - self.eps + self.eps / v] + [self.eps / v] * (v - 1))
         return float(_entropy(self.key_probabilities) + _entropy(values)) / 3
 
+    def surprise(self, triples: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+        """Nats that tokens cost those who know the law: -ln p of each, given those before it in its triple.
+
+        Parameters
+        ----------
+        triples : ndarray of int
+            Shape (n, 3).
+
+        Returns
+        -------
+        ndarray
+            Shape (n, 3); the mean over draws is `entropy`, up to their scatter.
+        """
+        key_of, value_of = self._facts(self._stream())
+        p_key = np.empty(self.vocab_size**2)
+        p_key[key_of] = self.key_probabilities
+        p_first = p_key.reshape(self.vocab_size, -1).sum(axis=1)
+        first, second, value = triples.astype(np.int64).T
+        key = first * self.vocab_size + second
+        p_value = self.eps / self.vocab_size + (1 - self.eps) * (value == value_of[key])
+        return np.asarray(-np.log(np.stack([p_first[first], p_key[key] / p_first[first], p_value], axis=1)))
+
+    def heldout(self) -> npt.NDArray[np.uint16]:
+        """The held-out side as :meth:`write` draws it, shape (n, 3); the training side is drawn on the way."""
+        stream = self._stream()
+        facts = self._facts(stream)
+        for _ in self._draw(stream, facts, self.n_tokens):
+            pass
+        return np.concatenate(list(self._draw(stream, facts, self._heldout_tokens)))
+
+    @property
+    def _heldout_tokens(self) -> int:
+        return -(-self.n_tokens // 16)
+
+    def _stream(self) -> np.random.Generator:
+        return np.random.default_rng([self.seed, 0x21BF])
+
+    def _facts(self, stream: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """The key of each rank, and the value of each key."""
+        n_keys = self.vocab_size**2
+        return stream.permutation(n_keys), stream.integers(self.vocab_size, size=n_keys)
+
+    def _draw(
+        self, stream: np.random.Generator, facts: tuple[IntArray, IntArray], n_tokens: int
+    ) -> Iterator[npt.NDArray[np.uint16]]:
+        """Triples of whole documents, a shard at a time, shape (n, 3)."""
+        v, (key_of, value_of) = self.vocab_size, facts
+        upto = np.cumsum(self.key_probabilities)
+        n_documents = -(-n_tokens // (3 * DOCUMENT_TRIPLES))
+        for first in range(0, n_documents, _SHARD_DOCUMENTS):
+            n_triples = min(_SHARD_DOCUMENTS, n_documents - first) * DOCUMENT_TRIPLES
+            rank = np.searchsorted(upto, stream.random(n_triples) * upto[-1], side="right")
+            key = key_of[np.minimum(rank, v * v - 1)]
+            at_random = stream.random(n_triples) < self.eps
+            value = np.where(at_random, stream.integers(v, size=n_triples), value_of[key])
+            yield np.stack([key // v, key % v, value], axis=1).astype(np.uint16)
+
     def is_in(self, shards: Shards) -> bool:
         """Whether the shards hold this very corpus."""
         return shards.manifest.get("zipf_recall") == asdict(self)
@@ -107,35 +168,26 @@ class ZipfRecall:
         InputError
             If the folder exists and holds something else than shards.
         """
-        rng = np.random.default_rng([self.seed, 0x21BF])
-        v = self.vocab_size
-        layout = rng.permutation(v * v)
-        value_of = rng.integers(v, size=v * v)
-        upto = np.cumsum(self.key_probabilities)
+        stream = self._stream()
+        facts = self._facts(stream)
 
-        def draw(n_tokens: int, side: str) -> Iterator[TokenisedText]:
-            n_documents = -(-n_tokens // (3 * _DOCUMENT_TRIPLES))
-            for first in range(0, n_documents, _SHARD_DOCUMENTS):
-                n = min(_SHARD_DOCUMENTS, n_documents - first)
-                n_triples = n * _DOCUMENT_TRIPLES
-                rank = np.searchsorted(upto, rng.random(n_triples) * upto[-1], side="right")
-                key = layout[np.minimum(rank, v * v - 1)]
-                at_random = rng.random(n_triples) < self.eps
-                value = np.where(at_random, rng.integers(v, size=n_triples), value_of[key])
+        def side(name: str, n_tokens: int) -> Iterator[TokenisedText]:
+            for i, triples in enumerate(self._draw(stream, facts, n_tokens)):
+                n = len(triples) // DOCUMENT_TRIPLES
                 yield TokenisedText(
-                    tokens=np.stack([key // v, key % v, value], axis=1).astype(np.uint16).ravel(),
-                    lengths=np.full(n, 3 * _DOCUMENT_TRIPLES, dtype=np.int64),
-                    names=[f"{ZIPF_RECALL}/{side}/{first + i}" for i in range(n)],
+                    tokens=triples.ravel(),
+                    lengths=np.full(n, 3 * DOCUMENT_TRIPLES, dtype=np.int64),
+                    names=[f"{ZIPF_RECALL}/{name}/{i * _SHARD_DOCUMENTS + j}" for j in range(n)],
                 )
 
         return write_shards(
             folder,
             name=ZIPF_RECALL,
-            version=f"V {v}, s {self.s}, eps {self.eps}, seed {self.seed}",
+            version=f"V {self.vocab_size}, s {self.s}, eps {self.eps}, seed {self.seed}",
             licence="CC0-1.0 (drawn at random)",
-            token_bytes=np.ones(v, dtype=np.uint16),
-            train=draw(self.n_tokens, "train"),
-            validation=draw(-(-self.n_tokens // 16), "validation"),
+            token_bytes=np.ones(self.vocab_size, dtype=np.uint16),
+            train=side("train", self.n_tokens),
+            validation=side("validation", self._heldout_tokens),
             details={"zipf_recall": asdict(self), "entropy_nats_per_token": self.entropy},
             alignment=3,
         )

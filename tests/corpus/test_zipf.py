@@ -48,6 +48,25 @@ def test_both_sides_share_one_law_and_no_draw(tmp_path: Path) -> None:
     assert not np.array_equal(sides[0][: len(sides[1])], sides[1])
 
 
+def test_what_is_known_of_the_held_out_side_is_that_of_what_was_written(tmp_path: Path) -> None:
+    corpus = ZipfRecall(vocab_size=8, s=0.5, eps=0.1, n_tokens=5_000_000)  # more than one shard a side
+    shards = corpus.write(tmp_path / "c")
+    assert len(shards.train.shards) > 1
+    triples = corpus.heldout()
+    np.testing.assert_array_equal(triples.ravel(), np.concatenate(shards.validation.shards))
+    # Of all 8^3 triples at their probabilities the mean is the entropy; of draws it is, up to their scatter.
+    everything = np.stack(np.meshgrid(*[np.arange(8)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    nats = corpus.surprise(everything)
+    probability = np.exp(-nats.sum(axis=1))
+    assert probability.sum() == pytest.approx(1)
+    assert (probability[:, None] * nats).sum() / 3 == pytest.approx(corpus.entropy)
+    drawn = corpus.surprise(triples).mean(axis=1)
+    assert drawn.mean() == pytest.approx(corpus.entropy, abs=4 * drawn.std() / math.sqrt(len(drawn)))
+    # The second token given the first is a distribution of its own.
+    pairs = nats.reshape(8, 8, 8, 3)[:, :, 0, 1]
+    np.testing.assert_allclose(np.exp(-pairs).sum(axis=1), 1)
+
+
 def test_the_same_corpus_is_kept_and_another_replaces_it(tmp_path: Path) -> None:
     corpus = ZipfRecall(vocab_size=8, n_tokens=10)
     first = prepare_corpus(corpus, tmp_path / "c")
