@@ -34,6 +34,7 @@ PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "internal_inconsistencies": f"{_HOFFMANN}: statements that disagree",
         "kaplan2020_facts": "Kaplan et al. 2020, arXiv 2001.08361",
         "later_work": "later work on compute-optimal training, one result a row",
+        "other_eval_numbers": f"{_HOFFMANN}, sections 4.2.1, 4.2.4, 4.2.5 and 4.2.7",
         "pearce_song2024": "Pearce and Song 2024, arXiv 2406.12907",
         "popular_claims": "claims of four public summaries (A to D) of the paper, checked against it",
         "porian2024_other": "Porian et al. 2024, arXiv 2406.19146",
@@ -45,9 +46,19 @@ PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "table2_exponents": f"{_HOFFMANN}, Table 2",
         "table3_approach1_projection": f"{_HOFFMANN}, Table 3",
         "table4_gopher_chinchilla": f"{_HOFFMANN}, Table 4",
+        "table5_eval_suite": f"{_HOFFMANN}, Table 5",
+        "table6_mmlu": f"{_HOFFMANN}, Table 6",
+        "table7_reading_comprehension": f"{_HOFFMANN}, Table 7",
+        "table8_common_sense": f"{_HOFFMANN}, Table 8",
+        "table9_closed_book_qa": f"{_HOFFMANN}, Table 9",
+        "table10_winogender": f"{_HOFFMANN}, Table 10",
         "table_a2_other_datasets": f"{_HOFFMANN}, Table A2",
         "table_a3_approach2_3_projection": f"{_HOFFMANN}, Table A3",
         "table_a4_flop_ratio": f"{_HOFFMANN}, Table A4",
+        "table_a5_pile_bpb": f"{_HOFFMANN}, Table A5",
+        "table_a6_mmlu_by_task": f"{_HOFFMANN}, Table A6",
+        "table_a7_bigbench_by_task": f"{_HOFFMANN}, Table A7",
+        "task_sizes": "items of each task, counted in the released files; the paper does not print them",
     }
 )
 """Where each table was published, by its name here."""

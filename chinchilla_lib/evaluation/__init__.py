@@ -1,0 +1,1 @@
+"""Downstream evaluation: what the paper printed, counted again."""
