@@ -113,12 +113,12 @@ def plot_worth(
             ours = [cell for cell in cells if (cell.d_model, cell.unique_tokens) == (width, unique)]
             if not ours:
                 continue
-            share = np.array([cell.share for cell in ours])
+            worth = np.array([cell.share for cell in ours])
             ends = np.array([cell.interval for cell in ours]).T
             ax.errorbar(
                 [cell.epochs * aside for cell in ours],
-                share,
-                yerr=np.abs(ends - share),
+                worth,
+                yerr=np.abs(ends - worth),
                 fmt=marker,
                 color=color,
                 markeredgecolor=CARD,
