@@ -16,7 +16,14 @@ from chinchilla_lib.fitting.diagnostics import OptimumCheck
 from chinchilla_lib.fitting.newton import minimise
 from chinchilla_lib.fitting.objective import EXACT, huber
 
-__all__ = ["LogSurface", "SurfaceOptimum", "check_delta", "fit_surface", "grid_of_starts"]
+__all__ = [
+    "LogSurface",
+    "SurfaceOptimum",
+    "check_delta",
+    "fit_surface",
+    "grid_of_starts",
+    "refit_surface",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -31,6 +38,7 @@ _NEAR_STEPS: Final = 300
 _ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
 _AGREEMENT: Final = 1e-8
+_PROMISED: Final = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +140,54 @@ def fit_surface(
     )
 
 
+def refit_surface(
+    log_surface: LogSurface,
+    log_loss: FloatArray,
+    starts: FloatArray,
+    counts: IntArray,
+    *,
+    lower: FloatArray,
+    upper: FloatArray,
+    delta: float = 1e-3,
+) -> tuple[FloatArray, FloatArray]:
+    """Fit resamples of the runs, all together, each from the same few starts.
+
+    Parameters
+    ----------
+    log_surface, log_loss, lower, upper, delta
+        As :func:`fit_surface`.
+    starts : array of float, shape (n_starts, n_free)
+        The optimum for all runs, and others that may be lower for some.
+    counts : array of int, shape (n_draws, n_runs)
+        How often each draw has each run.
+
+    Returns
+    -------
+    params : array of float, shape (n_draws, n_free)
+        Of the lowest optimum of each draw.
+    predicted : array of float, shape (n_draws,)
+        What one more step would gain, as a share of the objective.
+    """
+    check_delta(delta)
+    n_draws, n_starts = len(counts), len(starts)
+    point = np.clip(np.tile(starts, (n_draws, 1)), lower, upper)
+    nothing = len(log_loss) * _nothing(delta)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        problem = _Problem(log_surface, log_loss, delta, np.repeat(counts, n_starts, axis=0))
+        found = minimise(
+            problem.evaluate,
+            point,
+            lower=lower,
+            upper=upper,
+            scale=problem.scale,
+            negligible=np.full(len(point), nothing),
+            tolerance=_PROMISED,
+        )
+    value = np.where(np.isfinite(found.value), found.value, np.inf).reshape(n_draws, n_starts)
+    best = value.argmin(axis=1) + n_starts * np.arange(n_draws)
+    return found.point[best], found.predicted[best] / (found.value[best] + nothing)
+
+
 def _nothing(delta: float) -> float:
     """Huber's function of a residual that counts as none."""
     return float(huber(np.array([EXACT]), delta)[0])
@@ -144,6 +200,12 @@ class _Problem:
     log_surface: LogSurface
     log_loss: FloatArray
     delta: float
+    counts: IntArray | None = None  # of each run, by row; each once by default
+
+    def _weights(self, rows: IntArray) -> FloatArray:
+        if self.counts is None:
+            return np.ones((1, len(self.log_loss)))
+        return self.counts[rows].astype(np.float64)
 
     def _slopes(self, params: FloatArray) -> FloatArray:
         """Derivatives of the fitted ln L, shape (n_rows, n_free, n_runs)."""
@@ -158,13 +220,14 @@ class _Problem:
 
     def evaluate(self, params: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value, gradient and Hessian of each row."""
-        del rows
+        weights = self._weights(rows)
         residuals = self.log_surface(params) - self.log_loss
         psi = np.clip(residuals, -self.delta, self.delta)
         slopes = self._slopes(params)
-        bend = (psi == residuals).astype(np.float64)
+        bend = weights * (psi == residuals)
+        psi = weights * psi
         hessian = (slopes * bend[:, None]) @ slopes.transpose(0, 2, 1) + self._second(params, psi)
-        value = huber(residuals, self.delta).sum(axis=1)
+        value = (weights * huber(residuals, self.delta)).sum(axis=1)
         return value, np.einsum("rkn,rn->rk", slopes, psi), hessian
 
     def _second(self, params: FloatArray, psi: FloatArray) -> FloatArray:
@@ -188,9 +251,8 @@ class _Problem:
 
     def scale(self, params: FloatArray, rows: IntArray) -> FloatArray:
         """Curvatures that damping is measured in."""
-        del rows
         residuals = np.maximum(np.abs(self.log_surface(params) - self.log_loss), EXACT)
-        weights = np.minimum(1.0, self.delta / residuals)
+        weights = self._weights(rows) * np.minimum(1.0, self.delta / residuals)
         scale = np.einsum("rkn,rn->rk", self._slopes(params) ** 2, weights)
         return np.where(np.isfinite(scale), scale, 1.0) + np.finfo(float).tiny
 
