@@ -24,6 +24,7 @@ import numpy.typing as npt
 from chinchilla_lib.corpus.chunks import Chunk, Progress, write_whole
 from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.corpus.duplicates import FINGERPRINT, TRAIN, VALIDATION, assign_sides
+from chinchilla_lib.corpus.leaks import LEAKS, SOURCE, Leaks
 from chinchilla_lib.corpus.ngrams import mix_bits
 from chinchilla_lib.corpus.recipe import ENGLISH, Recipe, choose_copies, find_recipe
 from chinchilla_lib.corpus.shards import Shards, TokenisedText, open_shards, write_shards
@@ -56,8 +57,9 @@ def prepare_corpus(
     Parameters
     ----------
     corpus : str or Recipe or ZipfRecall
-        One of :data:`chinchilla_lib.corpus.sources.SOURCES`, ``"english"`` or ``"zipf-recall"``; or what
-        these classes describe.
+        One of :data:`chinchilla_lib.corpus.sources.SOURCES`, ``"english"``, ``"zipf-recall"`` or one of
+        :data:`chinchilla_lib.corpus.leaks.LEAKS`, whose base is prepared beside it; or what these classes
+        describe.
     folder : pathlib.Path
         Where the shards lie.
     vocab_size : int
@@ -87,6 +89,8 @@ def prepare_corpus(
         if corpus == ZIPF_RECALL
         else corpus
         if isinstance(corpus, ZipfRecall)
+        else _leaks(str(corpus), folder, vocab_size)
+        if corpus in LEAKS
         else _Text(corpus, vocab_size, limit_bytes)
     )
     try:
@@ -105,6 +109,11 @@ def prepare_corpus(
             f"{error.filename or folder}: {error.strerror or error}; mend that, then run the same command "
             "again: it goes on from here"
         ) from error
+
+
+def _leaks(name: str, folder: Path, vocab_size: int) -> Leaks:
+    base = prepare_corpus(SOURCE, folder.with_name(f"{SOURCE}-{vocab_size}"), vocab_size=vocab_size)
+    return Leaks(name, base)
 
 
 def _open_whole(folder: Path, name: str) -> Shards | None:

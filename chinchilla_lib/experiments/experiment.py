@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.runs import RunRecord
 from chinchilla_lib.sweeps.plan import SweepPlan
 
 __all__ = ["OUTCOMES", "Experiment", "Forecast", "Part", "Results", "Row", "Verdict"]
 
 Row = Mapping[str, str | int | float]
-"""A row of ``runs.csv``, or of ``RunRecord.to_row``."""
+"""A row of ``runs.csv``, or of :meth:`Experiment.row`."""
 
 Results = Mapping[str, Sequence[Row]]
 """Runs of an experiment by the name of their part."""
@@ -97,6 +98,8 @@ class Experiment:
         By tier, from the results of the parts to what is said beforehand of those of `later`.
     later : callable or None
         From tier and forecast to the parts that are done after it.
+    columns : callable or None
+        From a record to further columns of its row, where the judge needs them.
     """
 
     name: str
@@ -108,6 +111,11 @@ class Experiment:
     judge: Callable[[Results, Forecast | None], Verdict]
     foretell: Mapping[str, Callable[[Results], Forecast]] | None = None
     later: Callable[[str, Forecast], tuple[Part, ...]] | None = None
+    columns: Callable[[RunRecord], Row] | None = None
+
+    def row(self, record: RunRecord) -> dict[str, str | int | float]:
+        """The row of a run, as it is judged and recorded."""
+        return record.to_row() | dict(self.columns(record) if self.columns else {})
 
     def parts_of(self, tier: str, forecast: Forecast | None = None) -> tuple[Part, ...]:
         """Parts of a tier, with the later ones where their forecast is there.

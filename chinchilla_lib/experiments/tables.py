@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from chinchilla_lib.experiments.experiment import Row
 from chinchilla_lib.runs import RunRecord
 
 __all__ = ["CURVE_POINTS", "curves_table", "runs_table"]
@@ -13,11 +14,20 @@ CURVE_POINTS: Final = 25
 """Points of a recorded curve; each is the mean training loss since the one before."""
 
 
-def runs_table(parts: Mapping[str, Sequence[RunRecord]]) -> str:
-    """Runs by part, as ``runs.csv``; the part is a column if there are several."""
+def runs_table(
+    parts: Mapping[str, Sequence[RunRecord]], row: Callable[[RunRecord], Row] = RunRecord.to_row
+) -> str:
+    """Runs by part, as ``runs.csv``; the part is a column if there are several.
+
+    Parameters
+    ----------
+    parts : mapping
+    row : callable
+        From a record to its row, such as `Experiment.row`.
+    """
     several = len(parts) > 1
     return _csv(
-        ({"part": part} if several else {}) | record.to_row()
+        ({"part": part} if several else {}) | dict(row(record))
         for part, records in parts.items()
         for record in records
     )
