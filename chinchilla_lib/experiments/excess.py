@@ -50,15 +50,24 @@ class Trace:
     Attributes
     ----------
     share : ndarray
-        Of the run that is done, up to 1, shape (P,).
+        Of the run, 0 to 1, shape (P,): the middle of the steps that each point is the mean of.
     mean, half_width : ndarray
-        Mean over pairs and half of its 90 % interval, nats per token, shape (P,). Each is of the steps since
-        the point before.
+        Mean over pairs and half of its 90 % interval, nats per token, shape (P,).
     """
 
     share: FloatArray
     mean: FloatArray
     half_width: FloatArray
+
+    @property
+    def rises_at(self) -> float | None:
+        """Share of the run from which on the change costs something, where it did not before; or None."""
+        below = np.flatnonzero(self.mean <= 0)
+        if not below.size or below[-1] == len(self.mean) - 1:
+            return None
+        last = below[-1]
+        ends = slice(last, last + 2)
+        return float(np.interp(0.0, self.mean[ends], self.share[ends]))
 
 
 def excess_over(rows: Iterable[Row], base: Iterable[Row]) -> Excess:
@@ -118,8 +127,9 @@ def excess_along(rows: Iterable[Row], base: Iterable[Row], curves: Iterable[Row]
         differences.append(own[:, 1] - other[:, 1])
         tokens = own[:, 0]
     found = [pair_differences([column]) for column in np.array(differences).T.tolist()]
+    ends = tokens / tokens[-1]
     return Trace(
-        tokens / tokens[-1],
+        (ends + np.concatenate([[0.0], ends[:-1]])) / 2,
         np.array([pairs.mean for pairs in found]),
         np.array([pairs.half_width for pairs in found]),
     )

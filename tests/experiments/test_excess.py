@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.experiments.excess import excess_along, excess_over
+from chinchilla_lib.experiments.excess import Trace, excess_along, excess_over
 from chinchilla_lib.experiments.experiment import Row
 
 
@@ -49,9 +50,19 @@ def test_the_excess_along_the_run_is_that_of_pairs() -> None:
     curves = [*curve("b0", [5.0, 4.0]), *curve("b1", [6.0, 5.0])]
     curves += [*curve("c1", [6.0, 5.5]), *curve("c0", [4.0, 4.5])]
     trace = excess_along(changed, base, curves)
-    assert trace.share.tolist() == [0.5, 1.0]
+    assert trace.share.tolist() == [0.25, 0.75]
+    assert trace.rises_at == 0.5
     assert trace.mean.tolist() == [-0.5, 0.5]
     # Differences of -1 and 0: standard deviation .5 ** .5, 95 % quantile 6.314 of t with one degree.
     assert trace.half_width.tolist() == pytest.approx([6.314 * 0.5, 0.0], abs=1e-3)
     with pytest.raises(InputError, match="run c0 and its pair have other points"):
         excess_along(changed, base, [*curves[:4], *curve("c1", [6, 5]), *curve("c0", [4, 4], step=9)])
+
+
+@pytest.mark.parametrize(
+    ("mean", "at"),
+    [([1, -1, 1], 0.75), ([-1, -3, 1], 0.875), ([-1, 1, -1], None), ([1, 1, 1], None), ([-1, 0, 1], 0.5)],
+)
+def test_a_change_costs_something_from_its_last_rise_on(mean: list[float], at: float | None) -> None:
+    trace = Trace(np.array([0.0, 0.5, 1.0]), np.array(mean, dtype=float), np.zeros(3))
+    assert trace.rises_at == at
