@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Row, Verdict
 from chinchilla_lib.experiments.forecast import FIT_WIDTHS
@@ -18,7 +21,7 @@ from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["BETWEEN", "ENVELOPE", "HORIZONS", "fit_variants", "horizons_of"]
+__all__ = ["BETWEEN", "ENVELOPE", "HORIZONS", "LATE", "fit_variants", "horizons_of", "share_in_reach"]
 
 BETWEEN: Final[Mapping[float, tuple[int, ...]]] = {
     budget: widths for budget, widths in FIT_WIDTHS.items() if budget not in DESIGN.widths
@@ -37,11 +40,15 @@ HORIZONS: Final[Mapping[float, tuple[int, ...]]] = {
 }
 """Lengths that the other parts lack: four for every size, and two budgets more around the optimum."""
 
+LATE: Final = 0.85
+"""Footnote 4 finds all selected runs beyond this share of their schedule."""
+
 _BETWEEN_SEEDS: Final = 3  # the forecast's
 _UP_TO: Final = {"ci": 1e11, "cpu-60": 1e13}
 _CI_SEEDS: Final = 1
 _NEAR: Final = 0.1  # simulated sweeps of this plan have intervals of .06 to each side; Kaplan's a is .73
 _DRAWS: Final = 1000
+_GRID: Final = 1500  # budgets, as many as the paper has
 
 
 def horizons_of(rows: Iterable[Row]) -> dict[int, tuple[float, ...]]:
@@ -81,6 +88,20 @@ def fit_variants(
     if curves is not None:
         estimators["curves"] = envelope_estimator(curves)
     return {name: bootstrap_fit(e, table, n_draws=n_draws, seed=0) for name, e in estimators.items()}
+
+
+def share_in_reach(flops: npt.ArrayLike) -> float:
+    """The share of budgets at which some run is late in its schedule: footnote 4 can hold at no more.
+
+    Parameters
+    ----------
+    flops : array_like
+        Of whole runs. Budgets are spaced evenly in ln C, from the cheapest run to the dearest.
+    """
+    ends = np.unique(np.asarray(flops, dtype=np.float64))
+    budgets = np.geomspace(ends[0], ends[-1], _GRID)
+    first = ends[np.minimum(np.searchsorted(ends, budgets), len(ends) - 1)]
+    return float(np.mean(budgets >= LATE * first))
 
 
 def _judge(results: Results, forecast: Forecast | None) -> Verdict:

@@ -1,6 +1,16 @@
+import math
+
+import numpy as np
 import pytest
 
-from chinchilla_lib.experiments.envelope import BETWEEN, ENVELOPE, fit_variants, horizons_of
+from chinchilla_lib.experiments.envelope import (
+    BETWEEN,
+    ENVELOPE,
+    LATE,
+    fit_variants,
+    horizons_of,
+    share_in_reach,
+)
 from chinchilla_lib.experiments.experiment import Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.main_sweep import MAIN
@@ -63,3 +73,10 @@ def test_curves_are_read_by_the_papers_rule() -> None:
     assert fits["decayed"].a == pytest.approx(0.5, abs=0.05)
     assert fits["curves"].a == pytest.approx(0.5, abs=0.06)
     assert set(fit_variants(table, n_draws=20)) == {"decayed"}
+
+
+def test_between_two_lengths_only_the_end_of_the_longer_is_late() -> None:
+    # Two lengths a factor of ten apart: of ln 10, ln(1 / 0.85) is late.
+    assert share_in_reach([1e12, 1e13, 1e12]) == pytest.approx(-math.log(LATE) / math.log(10), abs=0.002)
+    assert share_in_reach(np.geomspace(1e12, 1e13, 16)) == 1  # each is 0.858 of the next
+    assert 0.5 < share_in_reach(np.geomspace(1e12, 1e13, 10)) < 1
