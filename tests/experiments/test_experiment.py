@@ -1,69 +1,51 @@
+"""An experiment: its parts by tier and forecast, its rows, and what is refused."""
+
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.experiments.catalogue import (
-    EXPERIMENTS,
-    TIERS_BY_MINUTES,
-    choose_tier,
-    find_experiment,
+from chinchilla_lib.experiments.experiment import OUTCOMES, Experiment, Part, Verdict
+from chinchilla_lib.experiments.main_sweep import MAIN
+
+
+def part(name: str) -> Part:
+    return Part(name, "english", 512, MAIN.parts["ci"][0].plan)
+
+
+FORETELLS = Experiment(
+    name="tides",
+    title="Tides",
+    section="section 3",
+    claim="they come again",
+    rule="holds if they do",
+    parts={"ci": (part("first"),), "cpu-20": (part("first"), part("second"))},
+    judge=lambda results, forecast: Verdict("holds", f"{len(results)} parts", {"parts": len(results)}),
+    later=lambda tier, forecast: (part(f"{tier}-{forecast['hour']}"),),
 )
-from chinchilla_lib.experiments.experiment import Experiment, Verdict
-from chinchilla_lib.reference.recorded import list_recorded, load_recorded
-from chinchilla_lib.sweeps.tiers import TIERS
-
-ALL = [(experiment, tier) for experiment in EXPERIMENTS.values() for tier in experiment.parts]
-RECORDED = [(experiment, tier) for experiment, tier in ALL if f"{experiment.name}-{tier}" in list_recorded()]
 
 
-@pytest.mark.parametrize(("experiment", "tier"), ALL, ids=lambda value: getattr(value, "name", value))
-def test_each_has_a_claim_a_place_in_the_paper_a_rule_and_a_plan(experiment: Experiment, tier: str) -> None:
-    assert experiment.claim
-    assert experiment.section
-    assert experiment.rule.startswith("holds if")
-    assert (experiment.foretell is None) == (experiment.later is None)
-    assert tier in {*TIERS_BY_MINUTES, *TIERS}
-    for part in experiment.parts_of(tier):
-        configs = part.plan("corpus").configs
-        assert all(config.corpus == "corpus" for config in configs)
-        assert all(config.shape.vocab_size == part.vocab_size for config in configs)
+def names(parts: tuple[Part, ...]) -> list[str]:
+    return [one.name for one in parts]
 
 
-@pytest.mark.parametrize(("experiment", "tier"), RECORDED, ids=lambda value: getattr(value, "name", value))
-def test_what_is_recorded_is_what_was_planned_and_says_how(experiment: Experiment, tier: str) -> None:
-    recorded = load_recorded(f"{experiment.name}-{tier}")
-    parts = recorded.parts()
-    planned = experiment.parts_of(tier, recorded.forecast)
-    assert len(parts) == len(planned)
-    corpora = []
-    for part, rows in zip(planned, parts.values(), strict=True):
-        (corpus,) = {row["corpus"] for row in rows}
-        corpora.append(corpus)
-        plan, run_ids = part.plan(corpus), [row["run_id"] for row in rows]
-        assert run_ids[: len(plan.configs)] == list(plan.run_ids)
-        assert plan.ladder is not None or len(run_ids) == len(plan.configs)
-    about = recorded.provenance
-    assert about["n_runs"] == len(recorded.rows)
-    assert about["corpus"] == ", ".join(dict.fromkeys(corpora))
-    assert about["seeds"] == sorted({int(row["seed"]) for row in recorded.rows})
-    assert all(len(commit) == 40 for commit in about["commit"].split(", ")), "trained at commits, unchanged"
-    assert about["run_seconds"] > 0
-    assert len(recorded.table()) == len(recorded.rows)
-    if recorded.curve_rows:
-        assert {row["run_id"] for row in recorded.curve_rows} == {row["run_id"] for row in recorded.rows}
-    verdict = experiment.judge(parts, recorded.forecast)
-    assert verdict.numbers
+def test_later_parts_come_with_the_forecast() -> None:
+    assert names(FORETELLS.parts_of("cpu-20")) == ["first", "second"]
+    assert names(FORETELLS.parts_of("cpu-20", {"hour": 6})) == ["first", "second", "cpu-20-6"]
 
 
-def test_the_tier_taken_is_the_largest_that_is_allowed() -> None:
-    main = find_experiment("main")
-    assert [choose_tier(main, tier) for tier in TIERS_BY_MINUTES] == list(TIERS_BY_MINUTES)
-    assert choose_tier(find_experiment("rates"), "cpu-120") == "cpu-20"
+def test_an_experiment_without_later_parts_has_no_use_for_a_forecast() -> None:
+    assert MAIN.parts_of("ci", {"hour": 6}) == MAIN.parts["ci"]
 
 
-def test_unknown_names_and_outcomes_are_refused() -> None:
-    with pytest.raises(InputError, match="no experiment 'nothing'; choose one of rates"):
-        find_experiment("nothing")
-    with pytest.raises(InputError, match="experiment main has no tier 'large'; it has ci"):
-        find_experiment("main").parts_of("large")
+def test_a_tier_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="experiment tides has no tier 'large'; it has ci, cpu-20"):
+        FORETELLS.parts_of("large")
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_verdict_says_outcome_and_reason(outcome: str) -> None:
+    assert str(Verdict(outcome, "by 3 sd", {"sd": 3.0})) == f"{outcome}: by 3 sd"
+
+
+def test_another_outcome_is_refused() -> None:
     with pytest.raises(InputError, match="outcome is 'maybe'; give one of holds"):
         Verdict("maybe", "", {})
