@@ -13,7 +13,7 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
 from chinchilla_lib.fitting.parametric import fit_parametric
-from chinchilla_lib.fitting.surface import check_delta, fit_surface, grid_of_starts
+from chinchilla_lib.fitting.surface import SurfaceOptimum, check_delta, fit_surface, grid_of_starts
 from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss, saturate
 from chinchilla_lib.sweeps.table import SweepTable
 
@@ -29,7 +29,9 @@ FloatArray = npt.NDArray[np.float64]
 _RANGE: Final = (1e-2, 1e4)
 _STARTS: Final = np.log(np.geomspace(0.3, 300, 8))
 _JOINT_STARTS: Final = np.log(np.array([3.0, 15.0, 75.0]))
-_N_LAW: Final = 5
+_NEAR_STARTS: Final = np.log(np.array([3.0, 15.0, 75.0, _RANGE[1]]))
+_SAME: Final = 1e-9  # of the objective: R*_N is no better told than infinity
+_LEAST_FLOOR: Final = 1e-3
 _REPEATED: Final = 1e-9
 _SIDE: Final = 12.0  # in ln N, around the optimum of fresh data
 _POINTS: Final = 2401
@@ -133,8 +135,9 @@ def fit_data_constrained(
 
     Notes
     -----
-    With the law and R*_N free together the search may end above the optimum: compare the objective with that
-    of ``r_n=math.inf``, which lies inside it.
+    Several optima are usual. With R*_N free the search also begins where R*_N is infinite, and says infinite
+    where no finite value has a lower objective, so that the objective is never above that of
+    ``r_n=math.inf``.
 
     Examples
     --------
@@ -163,23 +166,14 @@ def fit_data_constrained(
             f"give {len(names) + 1} runs or more"
         )
     surface = _Surface(np.log(table.n_params), np.log(table.n_tokens), np.log(unique), law=law, r_n=r_n)
-    log_loss = np.log(table.loss)
-    found = fit_surface(
-        surface,
-        log_loss,
-        surface.starts(table, unique),
-        lower=surface.bounds(log_loss)[0],
-        upper=surface.bounds(log_loss)[1],
-        delta=delta,
-        n_kept=64 if law is not None else 9,
-    )
+    surface, found = surface.lowest(table, delta)
     fitted = surface.law_of(found.params)
     return DataConstrainedFit(
         table=table,
         unique_tokens=unique,
         law=fitted,
         fitted=names,
-        residuals=-table.loss * np.expm1(surface(found.params[None])[0] - log_loss),
+        residuals=-table.loss * np.expm1(surface(found.params[None])[0] - np.log(table.loss)),
         objective=found.value,
         optimum=found.check,
         messages=(*repeated_rows(table), *_messages(fitted, names, found.check)),
@@ -253,12 +247,30 @@ class _Surface:
         )
         return RepeatedDataLoss(law, r_d=float(r_d[0, 0]), r_n=float(r_n[0, 0]))
 
-    def starts(self, table: SweepTable, unique: FloatArray) -> FloatArray:
-        """Starts; for a law that is free, its best fit to the effective tokens of each R*_D."""
+    def lowest(self, table: SweepTable, delta: float) -> tuple["_Surface", SurfaceOptimum]:
+        """The lowest optimum found, and the surface it lies on.
+
+        With R*_N free that may be the surface where R*_N is infinite, which no value in range reaches; the
+        search of the others begins at its optimum, too.
+        """
+        if self.r_n is not None:
+            return self, self._search(table, self._starts(table), delta)
+        endless, end = replace(self, r_n=math.inf).lowest(table, delta)
+        near = [[end.params[0], log_r_n, *end.params[1:]] for log_r_n in _NEAR_STARTS]
+        found = self._search(table, np.concatenate([self._starts(table), near]), delta)
+        return (endless, end) if end.value <= found.value * (1 + _SAME) else (self, found)
+
+    def _search(self, table: SweepTable, starts: FloatArray, delta: float) -> SurfaceOptimum:
+        log_loss = np.log(table.loss)
+        lower, upper = self._bounds(log_loss)
+        return fit_surface(self, log_loss, starts, lower=lower, upper=upper, delta=delta, n_kept=len(starts))
+
+    def _starts(self, table: SweepTable) -> FloatArray:
+        """Where to begin; for a law that is free, its best fit to the effective tokens of each R*_D."""
         free_n = self.r_n is None
         if self.law is not None:
             return grid_of_starts(_STARTS, _STARTS) if free_n else _STARTS[:, None]
-        starts, center = [], self._center
+        starts, center, unique = [], self._center, np.exp(self.log_unique)
         for log_r_d in _JOINT_STARTS.tolist():
             worth = unique * (1 + saturate(table.n_tokens / unique - 1, math.exp(log_r_d)))
             law = fit_parametric(replace(table, n_tokens=worth)).law
@@ -266,7 +278,7 @@ class _Surface:
             fresh = [
                 math.log(law.A) - law.alpha * center[0],
                 math.log(law.B) - law.beta * center[1],
-                math.log(max(law.E, 1e-3)),
+                math.log(max(law.E, _LEAST_FLOOR)),
                 law.alpha,
                 law.beta,
             ]
@@ -275,7 +287,7 @@ class _Surface:
             ]
         return np.array(starts)
 
-    def bounds(self, log_loss: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _bounds(self, log_loss: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Lowest and highest parameters."""
         n_decays = 1 + (self.r_n is None)
         lower, upper = [math.log(_RANGE[0])] * n_decays, [math.log(_RANGE[1])] * n_decays
