@@ -48,6 +48,7 @@ METHODS: Final = ("isoflop", "valley")
 _N_PARABOLA: Final = 3
 _N_SHAPE: Final = 4  # ln A, ln B, alpha, beta
 _MOST_SEEDS: Final = 1_000_000
+_MOST_RUNS: Final = 10_000
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _MORE_SEEDS: Final = 1.15
 _MOST_CHECKS: Final = 12
@@ -243,6 +244,10 @@ def plan_profiles(
     for name, value in (("decades", decades), ("window", window), ("flops", flops)):
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{name} must be finite and above 0, found {value!r}")
+    if n_budgets * n_sizes > _MOST_RUNS:
+        raise InputError(
+            f"n_budgets is {n_budgets} and n_sizes is {n_sizes}; {_MOST_RUNS:,} runs of one seed are the most"
+        )
     if decades > 20 or window > 3:
         raise InputError(
             f"decades is {decades:g} and window {window:g}; 20 of compute and 3 of size are the most"
@@ -364,9 +369,10 @@ def measure_power(
     Parameters
     ----------
     design : SweepTable
-        Runs of one seed, such as `plan_profiles`, or those of a sweep; their losses are not read.
+        Runs of one seed, such as `plan_profiles`, or those of a sweep; the noise is relative to their losses.
     law : ParametricLoss
-        Shape and level of the loss; its exponent is replaced, see `law_with_exponent`.
+        Shape of the loss; its exponent is replaced, see `law_with_exponent`. Its level does not matter: each
+        budget has one of its own in both methods.
     noise : float
         Standard deviation of the loss between seeds, relative to the loss, above 0.
     a_from, a_to : float
@@ -508,7 +514,8 @@ class _Analysis:
     table: SweepTable
     """One seed, ordered by valley, with the losses of the truth."""
     truth: ParametricLoss
-    noise: float
+    scale: FloatArray
+    """Standard deviation of each loss between seeds, nats per token."""
     first: IntArray
     """Position of the first run of each valley."""
     points: tuple[int, ...]
@@ -533,23 +540,24 @@ class _Analysis:
         if method == "isoflop":
             valleys = tuple(valley for valley in valleys if valley.reason is None)
         points = tuple(number for number, valley in enumerate(valleys) if valley.reason is None)
+        order = np.concatenate([valley.index for valley in valleys])
         found = cls(
             method=method,
-            table=table.take(np.concatenate([valley.index for valley in valleys])),
+            table=table.take(order),
             truth=truth,
-            noise=noise,
+            # Of the design's losses: where a level was raised with E, those of the law are far off.
+            scale=noise * design.loss[order],
             first=np.cumsum([0, *(len(valley.index) for valley in valleys[:-1])]).astype(np.int64),
             points=points,
             tokens=tuple(fit_tokens(table, valleys[number].index) for number in points),
             log_flops=np.log([valleys[number].flops for number in points]),
         )
         estimate = found.estimate(found.table.loss[None])
-        relative = found.table.loss * noise
         return replace(
             found,
             a=float(estimate.a[0]),
-            se=float(np.linalg.norm(estimate.pull[0] * relative)),
-            misfit=float(np.sum((estimate.residuals[0] / relative) ** 2)),
+            se=float(np.linalg.norm(estimate.pull[0] * found.scale)),
+            misfit=float(np.sum((estimate.residuals[0] / found.scale) ** 2)),
         )
 
     @property
@@ -719,20 +727,19 @@ def _rejections(
     truth: _Analysis, tested: float, n_seeds: int, level: float, n_simulated: int, rng: np.random.Generator
 ) -> tuple[float, float | None, float]:
     """Share of sweeps whose interval leaves out an exponent, spread of a, and share without an answer."""
-    loss, freedom = truth.table.loss, truth.freedom(n_seeds)
+    loss, scale, freedom = truth.table.loss, truth.scale, truth.freedom(n_seeds)
     quantile = float(stdtrit(freedom, (1 + level) / 2))
     found, apart = [], 0
     block = max(1, _CELLS // len(loss))
     for start in range(0, n_simulated, block):
         n_sets = min(block, n_simulated - start)
         # Least squares sees the mean of a run's seeds; how these scatter about it is independent of it.
-        scatter = truth.noise * rng.standard_normal((n_sets, len(loss))) / math.sqrt(n_seeds)
-        about = np.zeros(n_sets)
-        if n_seeds > 1:
-            about = truth.noise**2 * rng.chisquare(len(loss) * (n_seeds - 1), n_sets)
-        estimate = truth.estimate(loss * (1 + scatter))
-        variance = (n_seeds * np.sum((estimate.residuals / loss) ** 2, axis=1) + about) / freedom
-        error = np.sqrt(variance / n_seeds * np.sum((estimate.pull * loss) ** 2, axis=1))
+        scatter = rng.standard_normal((n_sets, len(loss))) / math.sqrt(n_seeds)
+        about = rng.chisquare(len(loss) * (n_seeds - 1), n_sets) if n_seeds > 1 else np.zeros(n_sets)
+        estimate = truth.estimate(loss + scale * scatter)
+        # In units of the noise, which the sweep is not told: only the sum of squares enters.
+        variance = (n_seeds * np.sum((estimate.residuals / scale) ** 2, axis=1) + about) / freedom
+        error = np.sqrt(variance / n_seeds * np.sum((estimate.pull * scale) ** 2, axis=1))
         far = estimate.usable & (np.abs(estimate.a - tested) > quantile * error)
         apart += int(far.sum())
         found.append(estimate.a[estimate.usable])

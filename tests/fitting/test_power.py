@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from chinchilla_lib.fitting.power import (
     plan_profiles,
     read_sweep,
 )
+from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import SweepTable
 from tests.test_laws import PUBLISHED
@@ -178,6 +180,29 @@ def test_a_sweep_tells_its_own_design_and_noise(method: str) -> None:
     assert read_sweep(sweeps[0].table, method, noise=0.1).noise == 0.1
 
 
+@pytest.mark.parametrize(("method", "estimator"), [("isoflop", ISOFLOP), ("valley", VALLEY)])
+def test_the_level_of_the_law_does_not_matter(method: str, estimator: object) -> None:
+    """Small exponents ask for levels below 0: the law found has E raised to 0 and losses of some 30 nats."""
+    law = ParametricLoss(E=0.0, A=38.0, B=52.0, alpha=0.10, beta=0.083)
+    plan = plan_profiles(law, n_budgets=5, n_sizes=9, flops=1e10, window=0.7)
+    lowered = replace(plan, loss=plan.loss - plan.loss.min() + 3.0)
+    rng, noise = np.random.default_rng(1), 0.002
+    seen = replace(lowered, loss=lowered.loss * (1 + noise * rng.standard_normal(len(lowered))))
+    sweep = read_sweep(seen, method, noise=noise)
+    assert sweep.law.loss(plan.n_params, plan.n_tokens).min() > 1.2 * lowered.loss.max()
+    found = measure_power(sweep.table, sweep.law, noise=noise, a_from=law.a, method=method, n_simulated=400)
+    fit = estimator.fit(lowered)  # type: ignore[attr-defined]
+    losses = [
+        lowered.loss[index] * (1 + noise * rng.standard_normal((1000, len(index))))
+        for index in estimator.strata(fit)  # type: ignore[attr-defined]
+    ]
+    draws, _ = estimator.refit_losses(fit, losses)  # type: ignore[attr-defined]
+    # The law is itself fitted to noisy losses, so that its valleys are as deep to some 15 %.
+    assert found.se == pytest.approx(draws.a.std(), rel=0.3)
+    assert found.simulated is not None
+    assert found.simulated.se == pytest.approx(found.se, rel=0.15)
+
+
 def test_valleys_without_a_minimum_are_left_out_of_the_parabolas() -> None:
     table = simulate_isoflop_sweep(LAW, np.geomspace(1e18, 1e20, 5).tolist(), n_sizes=9, noise=1e-4)
     cut = table.take([place for place in range(45) if place >= 9 or place < 4])
@@ -243,6 +268,7 @@ def test_bad_plans_and_sweeps() -> None:
         ({"n_sizes": 2}, "n_sizes must be 3 or above"),
         ({"decades": 0.0}, "decades must be finite and above 0"),
         ({"window": 9.0}, "20 of compute and 3 of size are the most"),
+        ({"n_budgets": 1000, "n_sizes": 11}, "10,000 runs of one seed are the most"),
     ):
         with pytest.raises(InputError, match=message):
             plan_profiles(LAW, **change)  # type: ignore[arg-type]
