@@ -110,7 +110,7 @@ class ZipfRecall:
         return np.asarray(-np.log(np.stack([p_first[first], p_key[key] / p_first[first], p_value], axis=1)))
 
     def heldout(self) -> npt.NDArray[np.uint16]:
-        """The held-out side as :meth:`write` draws it, shape (n, 3); the training side is drawn on the way."""
+        """The held-out side as :meth:`write` draws it, after the training side, shape (n, 3)."""
         stream = self._stream()
         facts = self._facts(stream)
         for _ in self._draw(stream, facts, self.n_tokens):

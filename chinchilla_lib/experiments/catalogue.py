@@ -11,6 +11,7 @@ from chinchilla_lib.experiments.envelope import ENVELOPE
 from chinchilla_lib.experiments.experiment import Experiment, Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.kaplan_ladder import KAPLAN_LADDER
+from chinchilla_lib.experiments.known_truth import KNOWN_TRUTH
 from chinchilla_lib.experiments.leakage import LEAKAGE
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
@@ -41,6 +42,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         ENVELOPE,
         LITTLE,
         CODE,
+        KNOWN_TRUTH,
         CORRUPTION,
         LEAKAGE,
         REPEATS,
