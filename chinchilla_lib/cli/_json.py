@@ -31,34 +31,38 @@ def check_json(path: Path | None, inputs: Mapping[str, str | Path | None]) -> No
             raise InputError(f"--json {path} is {what} itself; name another file")
 
 
-def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
+def write_json(path: Path | None, report: Mapping[str, Any], *, option: str = "--json") -> None:
     """Write a report; None writes nothing, a pipe or device is written directly.
 
     Parameters
     ----------
     path : Path or None
-        The value of ``--json``.
+        The value of the option.
     report : mapping
         Plain finite values.
+    option : str
+        What the path was given with, for the message.
 
     Raises
     ------
     InputError
         If the file cannot be written.
+    ValueError
+        If a number is not finite, which JSON cannot say.
     """
     if path is None:
         return
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
             return
+        target = Path(os.path.realpath(path))  # a link stays one
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             draft.write_text(text, encoding="utf-8")
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"--json {path} cannot be written: {error.strerror or error}") from None
+        raise InputError(f"{option} {path} cannot be written: {error.strerror or error}") from None

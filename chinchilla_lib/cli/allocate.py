@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import os
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from chinchilla_lib._format import format_count, format_flops, parse_number
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss, PowerLaw
 from chinchilla_lib.reference.laws import LAWS, PublishedLaw
@@ -106,15 +106,12 @@ def run(options: argparse.Namespace) -> int:
     flops = parse_number(options.flops, "--flops")
     if flops > _LARGEST:
         raise InputError(f"--flops is {options.flops!r}; budgets go to {format_flops(_LARGEST)} FLOPs")
-    frontier = _published(LAWS[options.law]) if options.law in LAWS else _fitted(options.law)
+    published = LAWS.get(options.law)
+    if published is None:
+        check_json(options.json, {"the fit": options.law})
+    frontier = _fitted(options.law) if published is None else _published(published)
     report = _report(frontier, flops)
-    if options.json is not None:
-        if os.path.realpath(options.json) == os.path.realpath(options.law):
-            raise InputError(f"--json {options.json} is the fit itself; name another file")
-        try:
-            options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--json {options.json} cannot be written: {error.strerror}") from error
+    write_json(options.json, report)
     sys.stdout.write(_text(frontier, report))
     return 0
 

@@ -1,14 +1,13 @@
 """``chinchilla-lib fit``: the compute-optimal frontier of a table of runs."""
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import (
     ISOFLOP,
@@ -120,8 +119,7 @@ def run(options: argparse.Namespace) -> int:
         report, text = _fit(options, estimators[options.method], table)
     else:
         report, text = _all(options, table, estimators, left_out)
-    if options.json is not None:
-        _write(options.json, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    write_json(options.json, report)
     sys.stdout.write(text)
     return 0
 
@@ -137,10 +135,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--delta must be 0 or above, found {options.delta}; the paper's is 1e-3")
     if options.floor is not None and not options.floor >= 0:
         raise InputError(f"--floor must be 0 or above (nats per token), found {options.floor}")
-    if options.json is not None:
-        for what, path in (("the table of runs", options.runs), ("the table of curves", options.curves)):
-            if path is not None and os.path.realpath(options.json) == os.path.realpath(path):
-                raise InputError(f"--json {options.json} is {what} itself; name another file")
+    check_json(options.json, {"the table of runs": options.runs, "the table of curves": options.curves})
 
 
 def _estimators(
@@ -214,20 +209,3 @@ def _all(
         "left_out": dict(left_out),
     }
     return report, "\n".join(texts)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file so that it is complete or as it was before; a pipe or device is written directly."""
-    target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-            return
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"--json {path} cannot be written: {error.strerror or error}") from None

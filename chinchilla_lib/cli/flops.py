@@ -1,7 +1,6 @@
 """``chinchilla-lib flops``: parameters and training FLOPs of one shape, under every convention."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +8,7 @@ from typing import Any, Final
 from chinchilla_lib._format import format_count, format_flops, parse_number
 from chinchilla_lib.architecture import FAMILIES, KNOWN_SHAPES, TransformerShape, count_params
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._json import write_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import (
     CONVENTIONS,
@@ -63,11 +63,7 @@ def run(options: argparse.Namespace) -> int:
     shape = _shape(options)
     n_tokens = None if options.n_tokens is None else parse_number(options.n_tokens, "--n-tokens")
     report = _report(shape, options.model, n_tokens)
-    if options.json is not None:
-        try:
-            options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--json {options.json} cannot be written: {error.strerror}") from error
+    write_json(options.json, report)
     sys.stdout.write(_tables(shape, report))
     return 0
 

@@ -16,6 +16,7 @@ from chinchilla_lib import workspace
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.architecture import FAMILIES, count_params
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._json import write_json
 from chinchilla_lib.corpus.shards import Shards, open_shards
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import PRECISIONS, SCHEDULES, RunConfig, RunFailure
@@ -140,10 +141,7 @@ def _plan(options: argparse.Namespace) -> int:
             "each budget is centred on what the smaller ones measure"
         )
     if options.out:
-        try:
-            options.out.write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--out {options.out} cannot be written: {error.strerror or error}") from None
+        write_json(options.out, plan.to_dict(), option="--out")
         _say(f"{options.out}: plan {plan.identity}")
     if options.json:
         print(json.dumps(_report(preview, shards, seconds, wall, options.workers), indent=1))
