@@ -1,7 +1,7 @@
 """Repeated data: the law of Muennighoff et al. (2023) fitted to runs, and optima where data are limited."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,9 +12,9 @@ from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
-from chinchilla_lib.fitting.parametric import fit_parametric
-from chinchilla_lib.fitting.surface import SurfaceOptimum, check_delta, fit_surface, grid_of_starts
-from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss, saturate
+from chinchilla_lib.fitting.repeated_surface import DECAY_RANGE, RepeatedSurface
+from chinchilla_lib.fitting.surface import check_delta
+from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
 from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = [
@@ -26,12 +26,6 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 
-_RANGE: Final = (1e-2, 1e4)
-_STARTS: Final = np.log(np.geomspace(0.3, 300, 8))
-_JOINT_STARTS: Final = np.log(np.array([3.0, 15.0, 75.0]))
-_NEAR_STARTS: Final = np.log(np.array([3.0, 15.0, 75.0, _RANGE[1]]))
-_SAME: Final = 1e-9  # of the objective: R*_N is no better told than infinity
-_LEAST_FLOOR: Final = 1e-3
 _REPEATED: Final = 1e-9
 _SIDE: Final = 12.0  # in ln N, around the optimum of fresh data
 _POINTS: Final = 2401
@@ -51,6 +45,8 @@ class DataConstrainedFit:
     """What was free: ``r_d``, ``r_n``, and the five fields of the law of fresh data."""
     residuals: FloatArray
     """Measured minus fitted loss of each run, nats per token."""
+    delta: float
+    """Of Huber's function."""
     objective: float
     """Sum over runs of Huber's function of ln(fitted / measured loss)."""
     optimum: OptimumCheck
@@ -141,6 +137,7 @@ def fit_data_constrained(
 
     Examples
     --------
+    >>> from dataclasses import replace
     >>> from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
     >>> from chinchilla_lib.sweeps.simulate import simulate_table
     >>> fresh = ParametricLoss(E=1.8, A=480, B=2000, alpha=0.35, beta=0.37)
@@ -165,7 +162,9 @@ def fit_data_constrained(
             f"{table.where(range(len(table)), 'loss')}: {len(table)} runs for {len(names)} free parameters; "
             f"give {len(names) + 1} runs or more"
         )
-    surface = _Surface(np.log(table.n_params), np.log(table.n_tokens), np.log(unique), law=law, r_n=r_n)
+    surface = RepeatedSurface(
+        np.log(table.n_params), np.log(table.n_tokens), np.log(unique), law=law, r_n=r_n
+    )
     surface, found = surface.lowest(table, delta)
     fitted = surface.law_of(found.params)
     return DataConstrainedFit(
@@ -174,6 +173,7 @@ def fit_data_constrained(
         law=fitted,
         fitted=names,
         residuals=-table.loss * np.expm1(surface(found.params[None])[0] - np.log(table.loss)),
+        delta=delta,
         objective=found.value,
         optimum=found.check,
         messages=(*repeated_rows(table), *_messages(fitted, names, found.check)),
@@ -203,105 +203,10 @@ def _check_unique(table: SweepTable, unique_tokens: npt.ArrayLike) -> FloatArray
     return unique
 
 
-@dataclass(frozen=True, eq=False)
-class _Surface:
-    """The law as `fit_surface` takes it: ln R*_D, then what is free of ln R*_N and (a, b, e, alpha, beta)."""
-
-    log_n: FloatArray
-    log_d: FloatArray
-    log_unique: FloatArray
-    law: ParametricLoss | None
-    r_n: float | None
-
-    @property
-    def _center(self) -> tuple[float, float]:
-        return float(self.log_n.mean()), float(self.log_d.mean())
-
-    def _split(self, params: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """R*_D and R*_N, shape (n_rows, 1), and (ln A, ln B, E, alpha, beta), shape (5, n_rows, 1)."""
-        r_d = np.exp(params[:, :1])
-        held = self.r_n is not None
-        r_n = np.full_like(r_d, self.r_n) if held else np.exp(params[:, 1:2])
-        if self.law is not None:
-            fresh = self.law
-            row = [math.log(fresh.A), math.log(fresh.B), fresh.E, fresh.alpha, fresh.beta]
-            return r_d, r_n, np.array(row)[:, None, None]
-        a, b, e, alpha, beta = params[:, 1 + (not held) :].T[..., None]
-        center = self._center
-        return r_d, r_n, np.stack([a + alpha * center[0], b + beta * center[1], np.exp(e), alpha, beta])
-
-    def __call__(self, params: FloatArray) -> FloatArray:
-        r_d, r_n, (log_a, log_b, floor, alpha, beta) = self._split(params)
-        tokens = self.log_unique + np.log1p(saturate(np.expm1(self.log_d - self.log_unique), r_d))
-        log_g = (np.log(alpha / beta) + log_a - log_b) / (alpha + beta)
-        best = np.minimum(self.log_n, log_g + beta / alpha * (log_g + self.log_unique))
-        sizes = best + np.log1p(saturate(np.expm1(self.log_n - best), r_n))
-        return np.asarray(np.log(np.exp(log_a - alpha * sizes) + np.exp(log_b - beta * tokens) + floor))
-
-    def law_of(self, params: FloatArray) -> RepeatedDataLoss:
-        """The law of parameters of shape (n_free,)."""
-        r_d, r_n, fresh = self._split(params[None])
-        log_a, log_b, floor, alpha, beta = fresh.ravel().tolist()
-        law = self.law or ParametricLoss(
-            E=floor, A=math.exp(log_a), B=math.exp(log_b), alpha=alpha, beta=beta
-        )
-        return RepeatedDataLoss(law, r_d=float(r_d[0, 0]), r_n=float(r_n[0, 0]))
-
-    def lowest(self, table: SweepTable, delta: float) -> tuple["_Surface", SurfaceOptimum]:
-        """The lowest optimum found, and the surface it lies on.
-
-        With R*_N free that may be the surface where R*_N is infinite, which no value in range reaches; the
-        search of the others begins at its optimum, too.
-        """
-        if self.r_n is not None:
-            return self, self._search(table, self._starts(table), delta)
-        endless, end = replace(self, r_n=math.inf).lowest(table, delta)
-        near = [[end.params[0], log_r_n, *end.params[1:]] for log_r_n in _NEAR_STARTS]
-        found = self._search(table, np.concatenate([self._starts(table), near]), delta)
-        return (endless, end) if end.value <= found.value * (1 + _SAME) else (self, found)
-
-    def _search(self, table: SweepTable, starts: FloatArray, delta: float) -> SurfaceOptimum:
-        log_loss = np.log(table.loss)
-        lower, upper = self._bounds(log_loss)
-        return fit_surface(self, log_loss, starts, lower=lower, upper=upper, delta=delta, n_kept=len(starts))
-
-    def _starts(self, table: SweepTable) -> FloatArray:
-        """Where to begin; for a law that is free, its best fit to the effective tokens of each R*_D."""
-        free_n = self.r_n is None
-        if self.law is not None:
-            return grid_of_starts(_STARTS, _STARTS) if free_n else _STARTS[:, None]
-        starts, center, unique = [], self._center, np.exp(self.log_unique)
-        for log_r_d in _JOINT_STARTS.tolist():
-            worth = unique * (1 + saturate(table.n_tokens / unique - 1, math.exp(log_r_d)))
-            law = fit_parametric(replace(table, n_tokens=worth)).law
-            assert law is not None
-            fresh = [
-                math.log(law.A) - law.alpha * center[0],
-                math.log(law.B) - law.beta * center[1],
-                math.log(max(law.E, _LEAST_FLOOR)),
-                law.alpha,
-                law.beta,
-            ]
-            starts += [
-                [log_r_d, *r_n, *fresh] for r_n in (_JOINT_STARTS[:, None].tolist() if free_n else [[]])
-            ]
-        return np.array(starts)
-
-    def _bounds(self, log_loss: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Lowest and highest parameters."""
-        n_decays = 1 + (self.r_n is None)
-        lower, upper = [math.log(_RANGE[0])] * n_decays, [math.log(_RANGE[1])] * n_decays
-        if self.law is None:
-            low, high = float(log_loss.min()), float(log_loss.max())
-            lower += [low - 25, low - 25, low - 25, 1e-3, 1e-3]
-            upper += [high + 30, high + 30, high, 20, 20]
-        return np.array(lower), np.array(upper)
-
-
 def _messages(law: RepeatedDataLoss, names: tuple[str, ...], check: OptimumCheck) -> list[str]:
     messages = []
     for name, value in (("r_d", law.r_d), ("r_n", law.r_n)):
-        if name in names and not 1.001 * _RANGE[0] < value < _RANGE[1] / 1.001:
+        if name in names and not 1.001 * DECAY_RANGE[0] < value < DECAY_RANGE[1] / 1.001:
             messages.append(f"{name} came out at the end of its range, {value:.3g}: the runs do not tell it")
     if not check.passed:
         messages.append(
