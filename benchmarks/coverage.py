@@ -1,9 +1,9 @@
 """How often do intervals hold the truth, and verdicts? ``python -m benchmarks.coverage`` (``make coverage``).
 
-Two campaigns of simulated sweeps: `chinchilla_lib.experiments.coverage` and
-`chinchilla_lib.experiments.verdicts` hold what is done. Finished data sets are kept, so that a run goes on
-where another stopped (Ctrl-C is safe); what is left is estimated after the first of each kind. Each keeps
-the commit that it was fitted at, and the record names them all.
+Three campaigns of simulated sweeps: `coverage`, `verdicts` and `spans` in `chinchilla_lib.experiments` hold
+what is done. Finished data sets are kept, so that a run goes on where another stopped (Ctrl-C is safe); what
+is left is estimated after the first of each kind. Each keeps the commit that it was fitted at, and the record
+names them all.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, Final
 
-from chinchilla_lib.experiments import coverage, verdicts
+from chinchilla_lib.experiments import coverage, spans, verdicts
 from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 
 __all__ = ["CAMPAIGNS", "Campaign", "main", "read_state"]
@@ -59,6 +59,13 @@ CAMPAIGNS: Final[Mapping[str, Campaign]] = {
         columns=verdicts.COLUMNS,
         n_sets=100,
     ),
+    "spans": Campaign(
+        kinds=tuple(spans.KINDS),
+        fit=spans.fit_sweep,
+        summarise=spans.summarise,
+        columns=spans.COLUMNS,
+        n_sets=40,
+    ),
 }
 """By the name under which they are recorded."""
 
@@ -68,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
     parser.add_argument("--only", choices=list(CAMPAIGNS), help="one of the campaigns")
     parser.add_argument(
-        "--sets", type=int, metavar="N", help="data sets of each kind (coverage 1000, verdicts 100)"
+        "--sets", type=int, metavar="N", help="data sets of each kind (coverage 1000, verdicts 100, spans 40)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the campaigns (0)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")

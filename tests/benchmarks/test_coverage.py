@@ -77,6 +77,6 @@ def test_two_processes_record_what_one_does(tmp_path: Path) -> None:
 
 
 def test_the_campaigns_are_those_of_the_experiments() -> None:
-    assert set(coverage.CAMPAIGNS) == {"coverage", "verdicts"}
+    assert set(coverage.CAMPAIGNS) == {"coverage", "verdicts", "spans"}
     assert coverage.CAMPAIGNS["coverage"].n_sets == 1000
     assert len(coverage.CAMPAIGNS["coverage"].kinds) == 6

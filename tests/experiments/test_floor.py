@@ -3,7 +3,7 @@ import math
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.experiments.floor import COLUMNS, LABELS, Floor, judge_floor, simulate_span, summarise
+from chinchilla_lib.experiments.floor import Floor, judge_floor
 from chinchilla_lib.fitting import ISOFLOP, PARAMETRIC, bootstrap_fit
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from tests.experiments.small_truth import LAW
@@ -38,28 +38,3 @@ def test_e_of_a_fit_is_that_of_the_law_and_its_interval() -> None:
     assert floor.lowest == pytest.approx(LAW.loss(LAW.n_opt(1e13), LAW.d_opt(1e13)), rel=0.01)
     with pytest.raises(InputError, match="isoflop with 3 optima tells no E"):
         judge_floor(bootstrap_fit(ISOFLOP, table, n_draws=50, seed=0))
-
-
-def test_a_wider_sweep_tells_more_of_e() -> None:
-    rows = [
-        summarise(
-            decades,
-            list(simulate_span(LAW, decades, first=1e11, noise=0.003, n_sweeps=4, n_draws=50)),
-        )
-        for decades in (1.0, 4.0)
-    ]
-    for row in rows:
-        assert tuple(row) == COLUMNS
-        assert sum(row[label] for label in LABELS) == pytest.approx(1)
-    narrow, wide = rows
-    assert wide["high"] - wide["low"] < (narrow["high"] - narrow["low"]) / 2
-    assert wide["low"] < LAW.E < wide["high"]
-    assert wide["a_width"] < narrow["a_width"]
-    assert wide[LABELS[-1]] < 1
-
-
-def test_what_cannot_be_fitted_tells_no_e() -> None:
-    # Fewer runs than the law has numbers.
-    sweeps = list(simulate_span(LAW, 1.0, first=1e11, noise=0.01, n_sweeps=2, n_budgets=2, n_sizes=2))
-    assert [sweep["label"] for sweep in sweeps] == [LABELS[-1]] * 2
-    assert not any(sweep["holds"] for sweep in sweeps)
