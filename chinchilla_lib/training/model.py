@@ -82,16 +82,37 @@ class Transformer(nn.Module):
         Tensor
             Shape (B, T, V).
         """
+        return self.to_logits(self.hidden(tokens))
+
+    def hidden(self, tokens: Tensor, at: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """What the last norm gives, shape (B, T, D).
+
+        Parameters
+        ----------
+        tokens : Tensor
+            Ids, shape (B, T).
+        at : Tensor, optional
+            Position of each, shape (T,), for ``rope`` and ``fast``; counted from 0 when not given.
+        mask : Tensor, optional
+            Whether i sees j, shape (T, T), for the same families; causal when not given.
+        """
         n_positions = tokens.shape[1]
         positions: tuple[Tensor, ...]
         if self.shape.family == "gopher":
             positions = (self.waves[-n_positions:],)
-        else:
+        elif at is None:
             positions = (self.cos[:n_positions], self.sin[:n_positions])
+        else:
+            positions = (self.cos[at], self.sin[at])
         x = self.embedding(tokens)  # (B, T, D)
         for block in self.blocks:
-            x = block(x, *positions)
-        return F.linear(self.norm(x), self.embedding.weight)
+            x = block(x, *positions) if mask is None else block(x, *positions, mask)
+        y: Tensor = self.norm(x)
+        return y
+
+    def to_logits(self, hidden: Tensor) -> Tensor:
+        """Logits of what :meth:`hidden` gave, shape (…, V)."""
+        return F.linear(hidden, self.embedding.weight)
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy of the targets, nats per token; both of shape (B, T)."""
@@ -122,10 +143,14 @@ class _Block(nn.Module):
         return x + out
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, *positions: Tensor) -> Tensor:
-        """Causal attention, all (B, H, T, K), at the cosines and sines of the positions, both (T, K)."""
-        cos, sin = positions
+        """Attention, all (B, H, T, K), at the cosines and sines of the positions, both (T, K).
+
+        Causal, unless a mask (T, T) follows them.
+        """
+        cos, sin, *masks = positions
+        mask = masks[0] if masks else None
         return F.scaled_dot_product_attention(
-            _rotate(query, cos, sin), _rotate(key, cos, sin), value, is_causal=True
+            _rotate(query, cos, sin), _rotate(key, cos, sin), value, attn_mask=mask, is_causal=mask is None
         )
 
 
