@@ -15,6 +15,7 @@ from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.corpus.files import file_documents, files_source
 from chinchilla_lib.corpus.leaks import LEAKS
 from chinchilla_lib.corpus.overlap import NGRAM_WORDS, find_overlap, read_documents
+from chinchilla_lib.corpus.pages import PAGES
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.corpus.recipe import ENGLISH, Part, Recipe
 from chinchilla_lib.corpus.shards import Shards, open_shards
@@ -40,6 +41,8 @@ _OTHERS: Final = {
     ZIPF_RECALL: "random triples of exactly known entropy",
     "sotu-leaked": "a part of sotu, with near-copies of held-out passages in the training text",
     "sotu-unleaked": "the same, with other text in place of the copies",
+    "pages-clean": "pages of Debian's documentation, a part of english",
+    "pages-raw": "the same pages with their markup and all else that cleaning drops",
 }
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)B?")
@@ -95,7 +98,7 @@ def _register_prepare(corpora: Any) -> None:
         parser.add_argument(
             "--vocab-size", type=int, default=default, metavar="V", help=f"tokens ({default})"
         )
-        if name != ZIPF_RECALL and name not in LEAKS:
+        if name not in (ZIPF_RECALL, *LEAKS, *PAGES):
             parser.add_argument("--limit", type=_size, metavar="SIZE", help="text per source, such as 500MB")
         if name == "files":
             parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="files and folders")

@@ -17,7 +17,7 @@ from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.downloads import data_folder, file_sha256, run_tool
 from chinchilla_lib.errors import InputError
 
-__all__ = ["debian_documents", "fetch_debian", "html_paragraphs", "is_prose"]
+__all__ = ["PAGE_PACKAGES", "debian_documents", "debian_pages", "fetch_debian", "html_paragraphs", "is_prose"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ _PACKAGES: Final = {
     "postgresql-doc-15": ".html",
     "python3.11-doc": ".html",
 }
+PAGE_PACKAGES: Final = tuple(package for package, suffix in _PACKAGES.items() if suffix == ".html")
+"""Those whose text comes in pages of HTML."""
+
 _DOCUMENT_CHARACTERS: Final = 50_000
 _MIN_CHARACTERS: Final = 60
 _MIN_LETTERS: Final = 0.75
@@ -118,6 +121,14 @@ def debian_documents() -> Iterator[Document]:
             prose = (p for p in found if is_prose(p) and _is_new(p, seen))
             for i, part in enumerate(_documents(prose)):
                 yield Document(f"{package}/{name}#{i}", part)
+
+
+def debian_pages() -> Iterator[Document]:
+    """Every page of HTML as its package has it, markup and all; a document of it is named after it."""
+    for package in PAGE_PACKAGES:
+        path = _package_file(package)
+        for name, content in _files_of(path, ".html") if path else ():
+            yield Document(f"{package}/{name}", content.decode("utf-8", errors="ignore"))
 
 
 def _package_file(package: str) -> Path | None:

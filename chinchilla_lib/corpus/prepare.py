@@ -26,6 +26,7 @@ from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.corpus.duplicates import FINGERPRINT, TRAIN, VALIDATION, assign_sides
 from chinchilla_lib.corpus.leaks import LEAKS, SOURCE, Leaks
 from chinchilla_lib.corpus.ngrams import mix_bits
+from chinchilla_lib.corpus.pages import BASE, PAGES, Pages
 from chinchilla_lib.corpus.recipe import ENGLISH, Recipe, choose_copies, find_recipe
 from chinchilla_lib.corpus.shards import Shards, TokenisedText, open_shards, write_shards
 from chinchilla_lib.corpus.tokenizer import Tokenizer, check_vocab_size, train_tokenizer
@@ -57,9 +58,9 @@ def prepare_corpus(
     Parameters
     ----------
     corpus : str or Recipe or ZipfRecall
-        One of :data:`chinchilla_lib.corpus.sources.SOURCES`, ``"english"``, ``"zipf-recall"`` or one of
-        :data:`chinchilla_lib.corpus.leaks.LEAKS`, whose base is prepared beside it; or what these classes
-        describe.
+        One of :data:`chinchilla_lib.corpus.sources.SOURCES`, ``"english"``, ``"zipf-recall"``, or one of
+        :data:`chinchilla_lib.corpus.leaks.LEAKS` or :data:`chinchilla_lib.corpus.pages.PAGES`, whose base is
+        prepared beside it; or what these classes describe.
     folder : pathlib.Path
         Where the shards lie.
     vocab_size : int
@@ -89,8 +90,10 @@ def prepare_corpus(
         if corpus == ZIPF_RECALL
         else corpus
         if isinstance(corpus, ZipfRecall)
-        else _leaks(str(corpus), folder, vocab_size)
-        if corpus in LEAKS
+        else Leaks(corpus, _base(SOURCE, folder, vocab_size))
+        if isinstance(corpus, str) and corpus in LEAKS
+        else Pages(corpus, _base(BASE, folder, vocab_size))
+        if isinstance(corpus, str) and corpus in PAGES
         else _Text(corpus, vocab_size, limit_bytes)
     )
     try:
@@ -111,9 +114,8 @@ def prepare_corpus(
         ) from error
 
 
-def _leaks(name: str, folder: Path, vocab_size: int) -> Leaks:
-    base = prepare_corpus(SOURCE, folder.with_name(f"{SOURCE}-{vocab_size}"), vocab_size=vocab_size)
-    return Leaks(name, base)
+def _base(name: str, folder: Path, vocab_size: int) -> Shards:
+    return prepare_corpus(name, folder.with_name(f"{name}-{vocab_size}"), vocab_size=vocab_size)
 
 
 def _open_whole(folder: Path, name: str) -> Shards | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments.cleaning import CLEANING
 from chinchilla_lib.experiments.corruption import CORRUPTION
 from chinchilla_lib.experiments.cycles import CYCLES
 from chinchilla_lib.experiments.envelope import ENVELOPE
@@ -45,6 +46,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         KNOWN_TRUTH,
         CORRUPTION,
         LEAKAGE,
+        CLEANING,
         REPEATS,
         CYCLES,
         OPTIMISERS,

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from chinchilla_lib.corpus import debian
-from chinchilla_lib.corpus.debian import debian_documents, fetch_debian, html_paragraphs, is_prose
+from chinchilla_lib.corpus.debian import (
+    debian_documents,
+    debian_pages,
+    fetch_debian,
+    html_paragraphs,
+    is_prose,
+)
+from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.errors import InputError
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb (Debian, Ubuntu)")
@@ -93,3 +100,12 @@ def test_without_the_tool_the_message_names_it(data: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(data))
     with pytest.raises(InputError, match="needs 'dpkg-deb'"):
         fetch_debian()
+
+
+@needs_dpkg
+def test_pages_are_the_files_as_they_are(data: Path) -> None:
+    page = f"<nav>up</nav><p>{PROSE}</p><p>{PROSE}</p>"
+    build_package(data, "git-doc", {"usr/doc/a.html": page.encode(), "usr/doc/a.txt": PROSE.encode()})
+    build_package(data, "dict-wn", {"usr/share/wn.dict.dz": gzip.compress(OTHER.encode())})
+    assert list(debian_pages()) == [Document("git-doc/usr/doc/a.html", page)]
+    assert [d.name for d in debian_documents() if d.name.startswith("git")] == ["git-doc/usr/doc/a.html#0"]

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,13 +89,14 @@ def test_overlap_names_the_passages_that_leaked(both: dict[str, Shards]) -> None
 def test_they_are_prepared_by_name_beside_their_base(
     base: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "_leaks", lambda name, folder, vocab_size: Leaks(name, base, 8, N_TOKENS))
+    monkeypatch.setattr(prepare, "_base", lambda name, folder, vocab_size: base)
+    monkeypatch.setattr(prepare, "Leaks", partial(Leaks, n_passages=8, n_tokens=N_TOKENS))
     first = prepare_corpus("sotu-leaked", tmp_path / "c", vocab_size=300)
     assert first.name == "sotu-leaked"
     written = (tmp_path / "c" / "manifest.json").stat().st_mtime_ns
     assert prepare_corpus("sotu-leaked", tmp_path / "c", vocab_size=300).identity == first.identity
     assert (tmp_path / "c" / "manifest.json").stat().st_mtime_ns == written
-    monkeypatch.setattr(prepare, "_leaks", lambda name, folder, vocab_size: Leaks(name, base, 12, N_TOKENS))
+    monkeypatch.setattr(prepare, "Leaks", partial(Leaks, n_passages=12, n_tokens=N_TOKENS))
     assert prepare_corpus("sotu-leaked", tmp_path / "c", vocab_size=300).identity != first.identity
 
 
