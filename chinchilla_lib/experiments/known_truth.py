@@ -27,14 +27,34 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Verdict
 from chinchilla_lib.experiments.floor import LABELS, judge_floor
 from chinchilla_lib.experiments.main_sweep import DESIGN as MAIN_DESIGN
-from chinchilla_lib.fitting import ISOFLOP, PARAMETRIC, FrontierFit, bootstrap_fit
+from chinchilla_lib.fitting import (
+    ISOFLOP,
+    PARAMETRIC,
+    VALLEY,
+    FrontierFit,
+    bootstrap_fit,
+    envelope_estimator,
+    parametric_estimator,
+)
 from chinchilla_lib.fitting.diagnostics import Interval
 from chinchilla_lib.runs import RunConfig
+from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
 from chinchilla_lib.sweeps.table import SweepTable
 from chinchilla_lib.sweeps.tiers import Tier
 
-__all__ = ["CORPUS", "DESIGN", "KNOWN_TRUTH", "Truth", "fit_freely", "heldout_entropy", "over_6nd", "truth"]
+__all__ = [
+    "CORPUS",
+    "DESIGN",
+    "KNOWN_TRUTH",
+    "Estimate",
+    "Truth",
+    "estimate_all",
+    "fit_freely",
+    "heldout_entropy",
+    "over_6nd",
+    "truth",
+]
 
 CORPUS: Final = ZipfRecall()
 """The corpus: what ``zipf-recall`` stands for with 1,024 tokens."""
@@ -147,6 +167,61 @@ def over_6nd(fit: FrontierFit, level: float = 0.9) -> tuple[float, Interval]:
     tail = (1 - level) / 2
     low, high = np.quantile(fit.draws.a / (fit.draws.a + fit.draws.b), (tail, 1 - tail)).tolist()
     return fit.a / (fit.a + fit.b), (low, high)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a method finds for a quantity.
+
+    Attributes
+    ----------
+    method : str
+    quantity : str
+        ``E``, ``alpha``, ``beta`` or ``a``, a field of `Truth`.
+    value : float
+    interval : tuple of float
+        90 %.
+    """
+
+    method: str
+    quantity: str
+    value: float
+    interval: Interval
+
+
+def estimate_all(
+    table: SweepTable, curves: CurveTable | None = None, *, n_draws: int = _DRAWS
+) -> tuple[Estimate, ...]:
+    """All quantities by all methods: approaches 1 to 3, and 3 with E given.
+
+    Parameters
+    ----------
+    table : SweepTable
+    curves : CurveTable, optional
+        Their curves; without them approach 1 is left out.
+    n_draws : int
+        Resampled sets of runs.
+    """
+    fits = fit_freely(table, n_draws=n_draws)
+    named = {
+        "2, parabolas": fits["isoflop"],
+        "2, common shape": bootstrap_fit(VALLEY, table, n_draws=n_draws, seed=0),
+        "3, E free": fits["parametric"],
+        "3, E given": bootstrap_fit(parametric_estimator(floor=truth().E), table, n_draws=n_draws, seed=0),
+    }
+    if curves is not None:
+        envelope = bootstrap_fit(envelope_estimator(curves), table, n_draws=n_draws, seed=0)
+        named = {"1, envelope": envelope, **named}
+    found = []
+    for method, fit in named.items():
+        if fit.law is not None:
+            found += [
+                Estimate(method, name, getattr(fit.law, name), fit.interval(name))
+                for name in ("E", "alpha", "beta")
+                if not (name == "E" and "given" in method)
+            ]
+        found.append(Estimate(method, "a", *over_6nd(fit)))
+    return tuple(found)
 
 
 def _judge(results: Results, forecast: Forecast | None) -> Verdict:

@@ -11,6 +11,7 @@ from chinchilla_lib.experiments.known_truth import (
     CORPUS,
     DESIGN,
     KNOWN_TRUTH,
+    estimate_all,
     fit_freely,
     heldout_entropy,
     over_6nd,
@@ -18,7 +19,7 @@ from chinchilla_lib.experiments.known_truth import (
 )
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
 from chinchilla_lib.laws import ParametricLoss
-from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import SweepTable
 from chinchilla_lib.sweeps.tiers import tier_shape
 from chinchilla_lib.training.batches import choose_heldout
@@ -91,3 +92,20 @@ def test_the_exponent_over_6nd_does_not_depend_on_how_flops_were_counted() -> No
     plain = bootstrap_fit(ISOFLOP, counted, n_draws=50, seed=0)
     assert over_6nd(plain, 0.8)[0] == pytest.approx(plain.a)
     assert over_6nd(plain, 0.8)[1] == pytest.approx(plain.interval("a", 0.8), abs=1e-6)
+
+
+def test_every_method_finds_the_truth_of_runs_that_follow_it() -> None:
+    (rows,) = simulate(KNOWN_TRUTH.parts_of("cpu-20"), LAW, noise=0.0005).values()
+    table = SweepTable.from_records(rows, source="simulated")
+    curves = simulate_curves(LAW, table)
+    found = estimate_all(table, curves, n_draws=50)
+    assert {e.method for e in found if e.quantity == "a"} == {
+        "1, envelope", "2, parabolas", "2, common shape", "3, E free", "3, E given"}  # fmt: skip
+    assert {e.method for e in found if e.quantity == "E"} == {"2, common shape", "3, E free"}
+    assert len(estimate_all(table, n_draws=2)) == len(found) - 1
+    # The envelope's sizes are few, so that its exponent is rough even where curves follow the law.
+    near = {"E": 0.02, "alpha": 0.05, "beta": 0.03, "a": 0.02}
+    for estimate in found:
+        off = 0.06 if estimate.method == "1, envelope" else near[estimate.quantity]
+        assert abs(estimate.value - getattr(truth(), estimate.quantity)) < off, estimate
+        assert estimate.interval[0] <= estimate.value <= estimate.interval[1] or off == 0.06
