@@ -118,7 +118,7 @@ def kaplan_rate(n_params_non_embedding: float) -> float:
     return 0.003239 - 0.0001395 * math.log(n_params_non_embedding)
 
 
-def rung_table(results: Results, rung: Rung) -> SweepTable:
+def rung_table(results: Results, rung: Rung, *, window: float = WINDOW) -> SweepTable:
     """Runs of a rung, counted its way, near the bottoms of its valleys.
 
     Parameters
@@ -126,12 +126,13 @@ def rung_table(results: Results, rung: Rung) -> SweepTable:
     results : mapping
         Rows by part.
     rung : Rung
+    window : float
+        Sizes within this factor of the one with the lowest loss are taken; infinity takes all.
 
     Returns
     -------
     SweepTable
-        ``n_params`` and ``flops`` by the rung's counting, ``flops_budget`` the valley's; sizes within
-        `WINDOW` of the one with the lowest loss.
+        ``n_params`` and ``flops`` by the rung's counting, ``flops_budget`` the valley's.
 
     Raises
     ------
@@ -149,7 +150,8 @@ def rung_table(results: Results, rung: Rung) -> SweepTable:
     if not counted:
         raise InputError(f"{rung.part}: no run lies at a budget of the ladder, counted as {rung.counting}")
     table = SweepTable.from_records(counted, source=f"{rung.name} ({rung.part})")
-    return table.take([i for valley in table.valleys() for i in _near_bottom(table, valley.index.tolist())])
+    near = [i for valley in table.valleys() for i in _near_bottom(table, valley.index.tolist(), window)]
+    return table.take(near)
 
 
 def _budget_of(flops: float, counting: str) -> float | None:
@@ -157,15 +159,15 @@ def _budget_of(flops: float, counting: str) -> float | None:
     return next((budget for budget in known if abs(flops / budget - 1) <= _SAME_BUDGET), None)
 
 
-def _near_bottom(table: SweepTable, index: Sequence[int]) -> list[int]:
+def _near_bottom(table: SweepTable, index: Sequence[int], window: float) -> list[int]:
     by_size: dict[float, list[float]] = {}
     for i in index:
         by_size.setdefault(float(table.n_params[i]), []).append(float(table.loss[i]))
     lowest = min(by_size, key=lambda size: float(np.mean(by_size[size])))
-    return [i for i in index if 1 / WINDOW <= table.n_params[i] / lowest <= WINDOW]
+    return [i for i in index if 1 / window <= table.n_params[i] / lowest <= window]
 
 
-def fit_rung(results: Results, rung: Rung, *, n_draws: int = _DRAWS) -> FrontierFit:
+def fit_rung(results: Results, rung: Rung, *, n_draws: int = _DRAWS, window: float = WINDOW) -> FrontierFit:
     """Parabolas through the valleys of a rung, with intervals from signs of their residuals.
 
     Parameters
@@ -175,19 +177,21 @@ def fit_rung(results: Results, rung: Rung, *, n_draws: int = _DRAWS) -> Frontier
     rung : Rung
         One of `RUNGS`: its place is the seed of the resampling, so that rungs have signs of their own.
     n_draws : int
+    window : float
+        See `rung_table`.
 
     Raises
     ------
     InputError
         If fewer than two valleys have their minimum inside.
     """
-    table = rung_table(results, rung)
+    table = rung_table(results, rung, window=window)
     return bootstrap_fit(ISOFLOP, table, n_draws=n_draws, seed=RUNGS.index(rung), scheme="residual")
 
 
-def fit_ladder(results: Results, *, n_draws: int = _DRAWS) -> tuple[FrontierFit, ...]:
+def fit_ladder(results: Results, *, n_draws: int = _DRAWS, window: float = WINDOW) -> tuple[FrontierFit, ...]:
     """All rungs, in the order of `RUNGS`; see `fit_rung`."""
-    return tuple(fit_rung(results, rung, n_draws=n_draws) for rung in RUNGS)
+    return tuple(fit_rung(results, rung, n_draws=n_draws, window=window) for rung in RUNGS)
 
 
 def difference(first: FrontierFit, second: FrontierFit) -> tuple[float, Interval]:

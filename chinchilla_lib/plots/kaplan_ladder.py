@@ -76,7 +76,7 @@ def plot_ladder(
     ax.set_ylim(len(rungs) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(r"exponent $a$ of $N_\mathrm{opt} \propto C^{\,a}$")
-    ax.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.18), ncols=1)
+    ax.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.14), ncols=1)
     return ax
 
 

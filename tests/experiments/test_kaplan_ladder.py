@@ -24,6 +24,7 @@ from chinchilla_lib.experiments.kaplan_ladder import (
 )
 from chinchilla_lib.experiments.main_sweep import DESIGN, MAIN
 from chinchilla_lib.reference import load_paper_table
+from chinchilla_lib.reference.recorded import load_recorded
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.simulate import simulate_run
 from chinchilla_lib.sweeps.tiers import tier_shape
@@ -126,6 +127,19 @@ def test_valleys_reach_to_their_planned_ends_in_both_counts(slope: float, widths
         assert best == [getattr(count_params(tier_shape(DESIGN, width)), params) for width in widths]
 
 
+def test_a_window_takes_the_sizes_within_its_factor() -> None:
+    results = simulate(PARTS)
+    everything = rung_table(results, RUNGS[1], window=math.inf)
+    assert len(everything) == len(CONFIGS["short-warmup"])
+    near = rung_table(results, RUNGS[1], window=2)
+    for valley in near.valleys():
+        sizes = near.n_params[valley.index]
+        best = sizes[near.loss[valley.index].argmin()]
+        of_valley = everything.flops_budget == valley.flops
+        inside = np.abs(np.log(everything.n_params / best)) <= math.log(2)
+        assert set(sizes) == set(everything.n_params[of_valley & inside])
+
+
 def test_a_law_of_all_parameters_looks_steeper_as_kaplan_counts() -> None:
     """The same losses: only the count differs, and the count alone must not hide behind training."""
     fits = fit_ladder(simulate(PARTS, law_with(0.5), noise=0.0005), n_draws=200)
@@ -178,3 +192,11 @@ def test_what_cannot_be_compared_is_refused() -> None:
 
 def test_it_is_registered() -> None:
     assert EXPERIMENTS["kaplan-ladder"] is KAPLAN_LADDER
+
+
+def test_the_recorded_runs_are_those_of_the_plan() -> None:
+    recorded = load_recorded("kaplan-ladder-cpu-20")
+    for part in PARTS:
+        plan = part.plan(recorded.provenance["corpus"])
+        assert [row["run_id"] for row in recorded.parts()[part.name]] == list(plan.run_ids)
+    assert "+" not in recorded.provenance["commit"]
