@@ -1,6 +1,7 @@
 """Laws as formulas, without fitting: Hoffmann et al. (2022), Kaplan (2020), Muennighoff (2023) and others."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import overload
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["KaplanLoss", "ParametricLoss", "PowerLaw", "RepeatedDataLoss", "saturate"]
+__all__ = ["KaplanLoss", "LossLaw", "ParametricLoss", "PowerLaw", "RepeatedDataLoss", "saturate"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -106,8 +107,81 @@ class PowerLaw:
         return value if isinstance(x, np.ndarray) else float(value)
 
 
+class LossLaw(ABC):
+    """What laws of the loss in size and data share: the loss, and the optimum of each budget, C = 6ND."""
+
+    @property
+    @abstractmethod
+    def a(self) -> float:
+        """Exponent of N_opt in compute."""
+
+    @property
+    @abstractmethod
+    def b(self) -> float:
+        """Exponent of D_opt in compute, 1 - a."""
+
+    @property
+    @abstractmethod
+    def _log_G(self) -> float:
+        """ln N_opt at six FLOPs."""
+
+    @abstractmethod
+    def _loss(self, n_params: FloatArray, n_tokens: FloatArray) -> FloatArray:
+        """Nats per token; infinite or 0 beyond the range of a double."""
+
+    @property
+    def n_opt_law(self) -> PowerLaw:
+        """N_opt as a power law in FLOPs under C = 6ND, with N as the law counts it."""
+        return PowerLaw.from_log(self._log_G - self.a * math.log(6), self.a)
+
+    @property
+    def d_opt_law(self) -> PowerLaw:
+        """D_opt as a power law in the same FLOPs."""
+        return PowerLaw.from_log(-self._log_G - self.b * math.log(6), self.b)
+
+    @overload
+    def loss(self, n_params: float, n_tokens: float) -> float: ...
+    @overload
+    def loss(self, n_params: FloatArray, n_tokens: FloatArray | float) -> FloatArray: ...
+    @overload
+    def loss(self, n_params: float, n_tokens: FloatArray) -> FloatArray: ...
+    def loss(self, n_params: float | FloatArray, n_tokens: float | FloatArray) -> float | FloatArray:
+        """Loss of a model of `n_params` parameters trained on `n_tokens` tokens, in nats per token.
+
+        Arrays broadcast against each other.
+
+        Raises
+        ------
+        InputError
+            If a count is not finite and positive, or the loss leaves the range of a double.
+        """
+        with np.errstate(over="ignore"):
+            value = self._loss(_positive("n_params", n_params), _positive("n_tokens", n_tokens))
+        if not (np.isfinite(value) & (value > 0)).all():
+            raise InputError(f"the loss of {self} leaves a double's range at these counts")
+        if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
+            return value
+        return float(value)
+
+    @overload
+    def n_opt(self, flops: float) -> float: ...
+    @overload
+    def n_opt(self, flops: FloatArray) -> FloatArray: ...
+    def n_opt(self, flops: float | FloatArray) -> float | FloatArray:
+        """Compute-optimal number of parameters for a budget in FLOPs (equation 4, C = 6ND)."""
+        return self.n_opt_law.predict(flops)
+
+    @overload
+    def d_opt(self, flops: float) -> float: ...
+    @overload
+    def d_opt(self, flops: FloatArray) -> FloatArray: ...
+    def d_opt(self, flops: float | FloatArray) -> float | FloatArray:
+        """Compute-optimal number of training tokens for a budget in FLOPs (equation 4, C = 6ND)."""
+        return self.d_opt_law.predict(flops)
+
+
 @dataclass(frozen=True)
-class ParametricLoss:
+class ParametricLoss(LossLaw):
     """The parametric loss of equation 2, ``L(N, D) = E + A / N**alpha + B / D**beta``.
 
     Its compute-optimal frontier under C = 6ND is equation 4:
@@ -178,60 +252,14 @@ class ParametricLoss:
         """The scale G of equation 4, in parameters at C = 6."""
         return PowerLaw.from_log(self._log_G, self.a).coefficient
 
-    @property
-    def n_opt_law(self) -> PowerLaw:
-        """N_opt as a power law in FLOPs under C = 6ND."""
-        return PowerLaw.from_log(self._log_G - self.a * math.log(6), self.a)
-
-    @property
-    def d_opt_law(self) -> PowerLaw:
-        """D_opt as a power law in FLOPs under C = 6ND."""
-        return PowerLaw.from_log(-self._log_G - self.b * math.log(6), self.b)
-
-    @overload
-    def loss(self, n_params: float, n_tokens: float) -> float: ...
-    @overload
-    def loss(self, n_params: FloatArray, n_tokens: FloatArray | float) -> FloatArray: ...
-    @overload
-    def loss(self, n_params: float, n_tokens: FloatArray) -> FloatArray: ...
-    def loss(self, n_params: float | FloatArray, n_tokens: float | FloatArray) -> float | FloatArray:
-        """Loss of a model of `n_params` parameters trained on `n_tokens` tokens, in nats per token.
-
-        Arrays broadcast against each other.
-
-        Raises
-        ------
-        InputError
-            If a count is not finite and positive, or the loss leaves the range of a double.
-        """
-        log_size = math.log(self.A) - self.alpha * np.log(_positive("n_params", n_params))
-        log_data = math.log(self.B) - self.beta * np.log(_positive("n_tokens", n_tokens))
-        if max(np.max(log_size), np.max(log_data)) > _LOG_RANGE:
-            raise InputError(f"the loss of {self} leaves a double's range at these counts")
-        value: FloatArray = self.E + np.exp(log_size) + np.exp(log_data)
-        if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
-            return value
-        return float(value)
-
-    @overload
-    def n_opt(self, flops: float) -> float: ...
-    @overload
-    def n_opt(self, flops: FloatArray) -> FloatArray: ...
-    def n_opt(self, flops: float | FloatArray) -> float | FloatArray:
-        """Compute-optimal number of parameters for a budget in FLOPs (equation 4, C = 6ND)."""
-        return self.n_opt_law.predict(flops)
-
-    @overload
-    def d_opt(self, flops: float) -> float: ...
-    @overload
-    def d_opt(self, flops: FloatArray) -> FloatArray: ...
-    def d_opt(self, flops: float | FloatArray) -> float | FloatArray:
-        """Compute-optimal number of training tokens for a budget in FLOPs (equation 4, C = 6ND)."""
-        return self.d_opt_law.predict(flops)
+    def _loss(self, n_params: FloatArray, n_tokens: FloatArray) -> FloatArray:
+        size = np.exp(math.log(self.A) - self.alpha * np.log(n_params))
+        data = np.exp(math.log(self.B) - self.beta * np.log(n_tokens))
+        return np.asarray(self.E + size + data)
 
 
 @dataclass(frozen=True)
-class KaplanLoss:
+class KaplanLoss(LossLaw):
     """The law of Kaplan et al. (2020), equation 1.5.
 
     ``L(N, D) = ((n_c / N)**(alpha_n / alpha_d) + d_c / D)**alpha_d``, where N counts parameters without
@@ -289,46 +317,14 @@ class KaplanLoss:
         return self.alpha_n / (self.alpha_n + self.alpha_d)
 
     @property
-    def _log_n_opt(self) -> float:
-        """ln N_opt at six FLOPs."""
+    def _log_G(self) -> float:
         ratio = self.alpha_n / self.alpha_d
         return self.a * (math.log(ratio) + ratio * math.log(self.n_c) - math.log(self.d_c))
 
-    @property
-    def n_opt_law(self) -> PowerLaw:
-        """N_opt without embeddings, as a power law in FLOPs under C = 6ND with that N."""
-        return PowerLaw.from_log(self._log_n_opt - self.a * math.log(6), self.a)
-
-    @property
-    def d_opt_law(self) -> PowerLaw:
-        """D_opt as a power law in the same FLOPs."""
-        return PowerLaw.from_log(-self._log_n_opt - self.b * math.log(6), self.b)
-
-    @overload
-    def loss(self, n_params: float, n_tokens: float) -> float: ...
-    @overload
-    def loss(self, n_params: FloatArray, n_tokens: FloatArray | float) -> FloatArray: ...
-    @overload
-    def loss(self, n_params: float, n_tokens: FloatArray) -> FloatArray: ...
-    def loss(self, n_params: float | FloatArray, n_tokens: float | FloatArray) -> float | FloatArray:
-        """Loss of a model of `n_params` parameters without embeddings, in nats per token.
-
-        Arrays broadcast against each other.
-
-        Raises
-        ------
-        InputError
-            If a count is not finite and positive, or the loss leaves the range of a double.
-        """
-        log_size = math.log(self.n_c) - np.log(_positive("n_params", n_params))
-        log_data = math.log(self.d_c) - np.log(_positive("n_tokens", n_tokens))
-        log_loss = self.alpha_d * np.logaddexp(self.alpha_n / self.alpha_d * log_size, log_data)
-        if np.max(np.abs(log_loss)) > _LOG_RANGE:
-            raise InputError(f"the loss of {self} leaves a double's range at these counts")
-        value: FloatArray = np.exp(log_loss)
-        if isinstance(n_params, np.ndarray) or isinstance(n_tokens, np.ndarray):
-            return value
-        return float(value)
+    def _loss(self, n_params: FloatArray, n_tokens: FloatArray) -> FloatArray:
+        log_size = math.log(self.n_c) - np.log(n_params)
+        log_data = math.log(self.d_c) - np.log(n_tokens)
+        return np.exp(self.alpha_d * np.logaddexp(self.alpha_n / self.alpha_d * log_size, log_data))
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,8 @@ def test_kaplans_loss_broadcasts_and_is_the_power_of_an_additive_law() -> None:
     np.testing.assert_allclose(law.loss(sizes, tokens), inner.loss(sizes, tokens) ** 0.095, rtol=1e-12)
     assert law.loss(1e6, 1e8) == law.loss(sizes, tokens)[0, 0]
     assert isinstance(law.loss(1e6, 1e8), float)
-    assert law.n_opt_law.predict(1e20) == pytest.approx(inner.n_opt(1e20), rel=1e-9)
-    assert law.d_opt_law.predict(1e20) == pytest.approx(inner.d_opt(1e20), rel=1e-9)
+    assert law.n_opt(1e20) == pytest.approx(inner.n_opt(1e20), rel=1e-9)
+    assert law.d_opt(1e20) == pytest.approx(inner.d_opt(1e20), rel=1e-9)
 
 
 @pytest.mark.parametrize("field", KAPLAN)
@@ -119,6 +119,8 @@ def test_kaplans_loss_refuses(field: str, value: float) -> None:
 def test_kaplans_loss_refuses_what_leaves_a_double() -> None:
     with pytest.raises(InputError, match="leaves a double's range"):
         KaplanLoss(n_c=1, d_c=1, alpha_n=9, alpha_d=9).loss(1e-90, 1)
+    with pytest.raises(InputError, match="leaves a double's range"):
+        KaplanLoss(n_c=1, d_c=1, alpha_n=9, alpha_d=9).loss(1e90, 1e90)
     with pytest.raises(InputError, match="n_params must be finite and above 0"):
         KaplanLoss(**KAPLAN).loss(0, 1e9)
 
