@@ -1,0 +1,56 @@
+"""Figures of the quality of text."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+
+from chinchilla_lib.experiments.leakage import Leak
+from chinchilla_lib.fitting import fit_isoflop_profiles
+from chinchilla_lib.plots.quality import plot_leaks, plot_valleys_of_texts
+from chinchilla_lib.plots.style import new_axes
+from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+from tests.experiments.small_truth import LAW
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    pyplot.close("all")
+
+
+def test_each_text_has_its_runs_its_valleys_and_its_minima() -> None:
+    laws = {"clean": LAW, "bad": replace(LAW, E=LAW.E + 1)}
+    fits = {
+        name: fit_isoflop_profiles(simulate_isoflop_sweep(law, [1e11, 1e12])) for name, law in laws.items()
+    }
+    ax = new_axes()
+    assert plot_valleys_of_texts(fits, ax) is ax
+    handles, labels = ax.get_legend_handles_labels()
+    assert labels == list(fits)
+    for line, fit in zip(handles, fits.values(), strict=True):
+        assert list(line.get_xdata()) == [point.n_params for point in fit.points]
+        assert list(line.get_ydata()) == [point.loss for point in fit.points]
+    assert len(ax.get_lines()) == 2 * (1 + 2 + 1)
+    assert [text.get_text() for text in ax.texts] == ["1e11", "1e12"]
+    low, high = ax.get_xlim()
+    assert low < min(fit.table.n_params.min() for fit in fits.values())
+    assert high > max(fit.table.n_params.max() for fit in fits.values())
+    ax.figure.canvas.draw()
+
+
+def test_leaks_have_a_line_for_each_size_and_bars() -> None:
+    leaks = [Leak(w, 1000 * w, k, 0.01 * w * k, 0.02) for w in (16, 40) for k in (1, 3, 9)]
+    ax = plot_leaks([*leaks, Leak(0, 0, 1, 0.5, 0.1)])
+    assert len(ax.containers) == 2
+    for width, bars in zip((16, 40), ax.containers, strict=True):
+        [stem] = bars.lines[2]
+        ends = np.array([segment[:, 1] for segment in stem.get_segments()])
+        gains = np.array([leak.gain for leak in leaks if leak.d_model == width])
+        np.testing.assert_allclose(ends, np.stack([gains - 0.02, gains + 0.02], axis=1))
+        np.testing.assert_allclose(np.asarray(bars.lines[0].get_xdata(), float), [1, 3, 9], rtol=0.05)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "3", "9"]
+    assert ax.get_legend_handles_labels()[1] == ["16k parameters", "40k parameters"]
+    ax.figure.canvas.draw()
