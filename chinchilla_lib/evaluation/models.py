@@ -1,5 +1,6 @@
 """Models that can be evaluated: our checkpoints, and those of Hugging Face."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,11 +10,12 @@ import torch
 from torch import Tensor
 
 from chinchilla_lib.corpus.tokenizer import Tokenizer
+from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError, MissingExtraError
 from chinchilla_lib.evaluation.packing import Pack, pack_sequences
 from chinchilla_lib.training.checkpoint import load_model
 
-__all__ = ["HuggingFaceModel", "LanguageModel", "OwnModel"]
+__all__ = ["HuggingFaceModel", "LanguageModel", "OwnModel", "open_model"]
 
 _SAME = 1e-3  # logits of a tree against those of its branches; float32 leaves some 1e-5
 
@@ -174,6 +176,49 @@ class HuggingFaceModel:
             if (together[torch.from_numpy(tree.paths[i])] - expected).abs().max() > _SAME:
                 return False
         return True
+
+
+def open_model(name: str, *, tokenizer: Path | None = None, corpora: Iterable[Path] = ()) -> LanguageModel:
+    """The model that a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        A file of :func:`~chinchilla_lib.training.checkpoint.save_model`, a folder with one such file, or a
+        folder or name of Hugging Face.
+    tokenizer : pathlib.Path, optional
+        Of a checkpoint of ours; else ``tokenizer.json`` beside it, or that of the corpus it was trained on.
+    corpora : iterable of pathlib.Path
+        Folders of prepared corpora in which the latter is looked for.
+
+    Raises
+    ------
+    InputError
+        If it cannot be loaded, or no tokenizer is found for it.
+    """
+    path = Path(name)
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path] if path.is_file() else []
+    if not files or (path.is_dir() and (path / "config.json").is_file()):
+        return HuggingFaceModel(name)
+    if len(files) > 1:
+        raise InputError(f"{path}: it holds {len(files)} checkpoints; name one, such as {files[0].name}")
+    (file,) = files
+    return OwnModel(file, tokenizer or _find_tokenizer(file, corpora))
+
+
+def _find_tokenizer(file: Path, corpora: Iterable[Path]) -> Path:
+    beside = file.with_name("tokenizer.json")
+    if beside.is_file():
+        return beside
+    corpus = load_model(file)[1].corpus
+    for folder in corpora:
+        manifest = folder / "manifest.json"
+        if manifest.is_file() and file_sha256(manifest)[:16] == corpus:
+            return folder / "tokenizer.json"
+    raise InputError(
+        f"{file}: no tokenizer.json lies beside it, and corpus {corpus}, on which it was trained, is not "
+        "prepared here; give --tokenizer FILE"
+    )
 
 
 def _transformers() -> Any:

@@ -1,0 +1,197 @@
+"""A model of ours or of Hugging Face as lm-eval's, and tasks run by it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from chinchilla_lib.errors import MissingExtraError
+from chinchilla_lib.evaluation.likelihood import score_continuations
+from chinchilla_lib.evaluation.models import LanguageModel
+from chinchilla_lib.evaluation.packing import pack_sequences
+from chinchilla_lib.evaluation.tasks import LoadedTask
+
+try:
+    from lm_eval import simple_evaluate, utils
+    from lm_eval.api.model import TemplateLM
+    from lm_eval.tasks import TaskManager
+except ImportError as error:
+    raise MissingExtraError("lm_eval", "eval") from error
+
+__all__ = ["HarnessModel", "TaskScore", "run_task"]
+
+_MOST_TOKENS: Final = 64
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """What a model scored on a task.
+
+    Attributes
+    ----------
+    task : str
+    version : int
+    n_items : int
+    metrics : mapping of str to (float, float or None)
+        Value and standard error.
+    sha256 : str
+        Of the file of items.
+    example : str
+        The prompt of the first item, exactly.
+    samples : tuple of mapping
+        Of each item: its index, what the model was asked and answered, its metrics.
+    seconds : float
+    """
+
+    task: str
+    version: int
+    n_items: int
+    metrics: dict[str, tuple[float, float | None]]
+    sha256: str
+    example: str
+    samples: tuple[dict[str, Any], ...]
+    seconds: float
+
+
+class HarnessModel(TemplateLM):  # type: ignore[misc]
+    """A model behind lm-eval's interface: log-likelihood, rolling log-likelihood, greedy generation.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    on_progress : callable, optional
+        Called with the number of requests just done.
+    """
+
+    def __init__(self, model: LanguageModel, on_progress: Callable[[int], None] | None = None) -> None:
+        super().__init__()
+        self._language_model, self._on_progress = model, on_progress
+
+    @property
+    def eot_token_id(self) -> int:
+        """The mark of an empty context."""
+        return self._language_model.end_of_text
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
+        """Token ids; marks are never added."""
+        return self._language_model.encode(string)
+
+    def _loglikelihood_tokens(
+        self, requests: Sequence[tuple[Any, list[int], list[int]]], **_: Any
+    ) -> list[tuple[float, bool]]:
+        pairs = [self._fill(context, continuation) for _, context, continuation in requests]
+        return score_continuations(self._language_model, pairs, on_progress=self._on_progress)
+
+    def _fill(self, context: list[int], continuation: list[int]) -> tuple[list[int], list[int]]:
+        """Where a token crosses the border of context and answer, the answer takes it.
+
+        lm-eval cuts the tokens of both together behind as many as the context alone has. If the answer then
+        has none, its last token is the one that crosses, and is what is scored.
+        """
+        if continuation:
+            return context or [self.eot_token_id], continuation
+        return context[:-1] or [self.eot_token_id], context[-1:]
+
+    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
+        """Log-likelihood of whole texts, in windows as long as the model that do not overlap."""
+        windows, owner = [], []
+        for i, request in enumerate(requests):
+            (text,) = request.args
+            for window in utils.get_rolling_token_windows(
+                token_list=self.tok_encode(text),
+                prefix_token=self.eot_token_id,
+                max_seq_len=self._language_model.max_length,
+                context_len=1,
+            ):
+                windows.append(utils.make_disjoint_window(window))
+                owner.append(i)
+        scores = score_continuations(self._language_model, windows, on_progress=self._on_progress)
+        totals = [0.0] * len(requests)
+        for i, (score, _) in zip(owner, scores, strict=True):
+            totals[i] += score
+        return totals
+
+    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+        """The likeliest token again and again, until a stop text, the end of text, or the most tokens."""
+        return [self._generate(*request.args) for request in requests]
+
+    def _generate(self, context: str, options: dict[str, Any]) -> str:
+        model = self._language_model
+        until = options.get("until") or []
+        stops = [until] if isinstance(until, str) else list(until)
+        tokens = self.tok_encode(context) or [self.eot_token_id]
+        made: list[int] = []
+        for _ in range(int(options.get("max_gen_toks", _MOST_TOKENS))):
+            (pack,) = pack_sequences([[*tokens, *made][-model.max_length :]], max_nodes=0)
+            token = int(model.logits(pack, np.array([len(pack.tokens) - 1]))[0].argmax())
+            if token == self.eot_token_id:
+                break
+            made.append(token)
+            text = model.decode(made)
+            if any(stop and stop in text for stop in stops):
+                break
+        text = model.decode(made)
+        for stop in stops:
+            text = text.split(stop)[0] if stop else text
+        return text
+
+
+def run_task(
+    model: LanguageModel,
+    loaded: LoadedTask,
+    *,
+    n_items: int | None = None,
+    n_shots: int = 0,
+    on_progress: Callable[[int], None] | None = None,
+) -> TaskScore:
+    """Run a task on its first items.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    loaded : LoadedTask
+    n_items : int, optional
+        All when not given.
+    n_shots : int
+        Examples before each item, drawn from the others by lm-eval's seed.
+    on_progress : callable, optional
+        Called with the number of requests just done.
+    """
+    started = time.perf_counter()
+    results = simple_evaluate(
+        model=HarnessModel(model, on_progress),
+        tasks=[loaded.to_config(n_items)],
+        num_fewshot=n_shots,
+        bootstrap_iters=0,
+        task_manager=TaskManager(include_defaults=False),
+        log_samples=True,
+    )
+    name = loaded.task.name
+    found = results["results"][name]
+    samples = tuple(results["samples"][name])
+    metrics = {}
+    for key, value in found.items():
+        metric, _, kind = key.partition(",")
+        if kind and metric in samples[0] and isinstance(value, int | float):
+            metrics[metric] = float(value), _standard_error(metric, float(value), samples)
+    return TaskScore(
+        task=name,
+        version=loaded.task.version,
+        n_items=len(samples),
+        metrics=metrics,
+        sha256=loaded.sha256,
+        example=str(samples[0]["arguments"][0][0]),
+        samples=samples,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _standard_error(metric: str, value: float, samples: Sequence[dict[str, Any]]) -> float | None:
+    """Of a mean over items; of a perplexity, to first order, its value times that of the mean loss."""
+    each = np.array([float(sample[metric]) for sample in samples])
+    if len(each) < 2:
+        return None
+    error = float(each.std(ddof=1) / np.sqrt(len(each)))
+    return value * error if metric == "perplexity" else error

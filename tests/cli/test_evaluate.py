@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from chinchilla_lib.cli import main
+from chinchilla_lib.corpus.shards import Shards
+from chinchilla_lib.training.checkpoint import save_model
+from chinchilla_lib.training.model import Transformer
+from tests.evaluation.test_tasks import ITEMS
+from tests.tiny_corpus import write_tiny_shards
+from tests.training.test_loop import make_config
+
+pytest.importorskip("lm_eval", reason="the extra eval is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lm_eval and what it imports
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint, its corpus in the workspace, and a file of items of two tasks."""
+    monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CHINCHILLA_WORK", str(tmp_path / "work"))
+    (tmp_path / "work" / "corpora").mkdir(parents=True)
+    shards: Shards = write_tiny_shards(tmp_path / "work" / "corpora" / "invented")
+    (tmp_path / "data" / "eval").mkdir(parents=True)
+    for name, file in (("hellaswag", "hellaswag_val.jsonl"), ("lambada", "lambada_openai_test.jsonl")):
+        line = json.dumps(ITEMS[name]) + "\n"
+        (tmp_path / "data" / "eval" / file).write_text(3 * line, encoding="utf-8")
+    config = make_config(shards)
+    path = tmp_path / "models" / "tiny.safetensors"
+    save_model(path, Transformer(config.shape, seed=1), config)
+    return path
+
+
+def test_the_contract_of_the_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "scores.json"
+    command = [
+        "evaluate",
+        str(model.parent),
+        "--tasks",
+        "lambada,hellaswag",
+        "--limit",
+        "2",
+        "--json",
+        str(out),
+    ]
+    assert main(command) == 0
+    report = json.loads(out.read_text())
+    assert set(report["tasks"]) == {"lambada", "hellaswag"}
+    score = report["tasks"]["hellaswag"]
+    assert score["n_items"] == len(score["items"]) == 2
+    assert set(score["metrics"]) == {"acc", "acc_norm"}
+    assert set(score["metrics"]["acc"]) == {"value", "standard_error"}
+    assert score["example_prompt"] == "A dog"
+    assert len(score["sha256"]) == 64
+    assert [len(item["log_likelihoods"]) for item in score["items"]] == [3, 3]
+    heard = capsys.readouterr()
+    assert "hellaswag (version 1, 2 items" in heard.out
+    assert "answers scored" in heard.err
+
+
+def test_a_missing_task_is_named_and_the_others_run(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scores.json"
+    assert main(["evaluate", str(model), "--tasks", "piqa,lambada", "--json", str(out)]) == 1
+    report = json.loads(out.read_text())
+    assert set(report["tasks"]) == {"lambada"}
+    assert "piqa_valid.jsonl is missing" in report["missing"]["piqa"]
+    assert "left out: task piqa" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tasks", "chess"], "there is no task 'chess'"),
+        (["--tasks", "piqa"], "piqa_valid.jsonl is missing"),
+        (["--tasks", " , "], "--tasks names none"),
+        (["--tasks", "lambada", "--limit", "0"], "--limit is 0; give 1 or more"),
+        (["--tasks", "lambada", "--tokenizer", "nowhere.json"], "nowhere.json: there is no such file"),
+    ],
+)
+def test_bad_input_is_one_line(
+    model: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model), *arguments]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("chinchilla-lib: error: ")
+    assert message in last
+
+
+def test_a_model_that_is_not_one_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(path: Path) -> str:
+        assert main(["evaluate", str(path), "--tasks", "lambada"]) == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    (model.parent / "other.safetensors").write_bytes(model.read_bytes())
+    assert "it holds 2 checkpoints; name one" in fails(model.parent)
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(model.read_bytes()[:-40])
+    assert "damaged checkpoint" in fails(broken)
+    monkeypatch.setenv("CHINCHILLA_WORK", str(tmp_path / "elsewhere"))
+    assert "is not prepared here; give --tokenizer FILE" in fails(model)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no causal model of Hugging Face" in fails(empty)
