@@ -60,7 +60,12 @@ def register(subparsers: Any) -> None:
             metavar=("LOW", "HIGH"),
             help=f"{what} of a run (default the range of the runs so far, stretched)",
         )
-    add("--ratio", nargs=2, metavar=("LOW", "HIGH"), help="tokens per parameter of a run (default any)")
+    add(
+        "--ratio",
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="tokens per parameter of a run (default the range of the runs so far, stretched)",
+    )
     add("--run-flops", nargs=2, metavar=("LOW", "HIGH"), help="FLOPs of one run (default any)")
     add(
         "--factor",
@@ -70,7 +75,11 @@ def register(subparsers: Any) -> None:
         help="how far default ranges are stretched to either side (default 2)",
     )
     add(
-        "--grid", type=int, default=25, metavar="K", help="sizes and token counts to choose from (default 25)"
+        "--grid",
+        type=int,
+        default=25,
+        metavar="K",
+        help="sizes and token counts to choose from, 2 to 200 (default 25)",
     )
     add("--max-runs", type=int, metavar="R", help="number of runs at most (default no bound but the budget)")
     add(

@@ -17,6 +17,7 @@ from scipy.special import stdtr
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.c_optimal import Offers, optimal_counts, whole_counts
+from chinchilla_lib.fitting.leftover import lack_of_fit
 from chinchilla_lib.fitting.leverage import leverages, surface_slopes
 from chinchilla_lib.fitting.objective import Runs
 from chinchilla_lib.fitting.parametric import fit_parametric
@@ -49,6 +50,8 @@ _RANK: Final = 1e-10
 _SMALLEST: Final = 1_000.0
 _FEW_LEFT: Final = 10  # degrees of freedom, below which the noise itself is poorly known
 _MANY: Final = 200
+_FINEST: Final = 200
+_REFUSED: Final = 0.01  # p-value below which the law misses more than noise explains
 _TOO_MANY: Final = 1e15  # runs; beyond it counts are no longer exact
 _ROUGH: Final = 0.02  # loss of efficiency by rounding that is worth a note
 _WIDE: Final = 0.3  # of alpha, beta or E, beyond which slopes at the estimate tell little
@@ -229,12 +232,15 @@ def candidate_grid(
         interpolated in ln N, so that FLOPs are counted as there.
     n_params, n_tokens : tuple of float, optional
         Lowest and highest; by default those of the runs, stretched.
-    ratio, flops : tuple of float, optional
-        Lowest and highest tokens per parameter, and FLOPs of one run; by default all are offered.
+    ratio : tuple of float, optional
+        Lowest and highest tokens per parameter; by default those of the runs, stretched: the law's word on
+        other ratios is a guess, and the corners of the ranges are hundreds of times beyond them.
+    flops : tuple of float, optional
+        Lowest and highest FLOPs of one run; by default all are offered.
     factor : float
-        By how much on either side, 1 or above.
+        By how much default ranges are stretched on either side, 1 or above.
     n_grid : int
-        Values of each, 2 or more; one where a range is a point.
+        Values of each, 2 to 200; one where a range is a point.
 
     Returns
     -------
@@ -248,13 +254,16 @@ def candidate_grid(
     """
     if not (math.isfinite(factor) and factor >= 1):
         raise InputError(f"factor must be finite and 1 or above, found {factor!r}; 2 is the default")
-    if n_grid < 2:
-        raise InputError(f"n_grid must be 2 or above, found {n_grid!r}; 25 is the default")
+    if not 2 <= n_grid <= _FINEST:
+        raise InputError(f"n_grid must be from 2 to {_FINEST}, found {n_grid!r}; 25 is the default")
     sizes, tokens = (
         _spaced(name, given, getattr(table, name), factor, n_grid)
         for name, given in (("n_params", n_params), ("n_tokens", n_tokens))
     )
     size, length = (values.ravel() for values in np.meshgrid(sizes, tokens, indexing="ij"))
+    if ratio is None:
+        known = table.n_tokens / table.n_params
+        ratio = float(known.min()) / factor, float(known.max()) * factor
     price = 6 * size * length * _price_ratio(table, size)
     kept = np.ones(len(size), dtype=np.bool_)
     for values, bounds in ((length / size, ratio), (price, flops)):
@@ -623,6 +632,8 @@ def _messages(
         )
     if (freedom := len(table) - _N_LAW) < _FEW_LEFT:
         messages.append(f"the noise is estimated from {freedom} degrees of freedom; give it if you know it")
+    if (refusal := _refusal(known.fit)) is not None:
+        messages.append(refusal)
     if known.exponent:
         plain = _unweighted_se(known, offers, slopes, counts)
         messages.append(
@@ -638,10 +649,15 @@ def _messages(
     if offers.variance(counts) > 0 and (lost := 1 - continuous / offers.variance(counts)) > _ROUGH:
         messages.append(f"rounding to whole runs costs {lost:.1%} of the efficiency; a larger budget less")
     errors = known.noise * np.linalg.norm(known.whiten(np.eye(_N_LAW)), axis=1)
+    if law.E == 0:
+        messages.append(
+            "E came out as 0, the least it can be; standard errors are those of an E that is free to go "
+            "below, and tend to be too large"
+        )
     shaky = [
         name
         for name, error in zip(("E", "alpha", "beta"), errors[[0, 3, 4]], strict=True)
-        if error > _WIDE * getattr(law, name)
+        if error > _WIDE * getattr(law, name) > 0
     ]
     if shaky:
         messages.append(
@@ -670,6 +686,21 @@ def _messages(
             "estimate do not carry so far"
         )
     return tuple(messages)
+
+
+def _refusal(fit: FrontierFit) -> str | None:
+    """What repeated runs say against the law; None if nothing, or if no run was repeated."""
+    try:
+        test = lack_of_fit(fit)
+    except InputError:
+        return None
+    if test.p_value >= _REFUSED or test.noise == 0:
+        return None
+    return (
+        f"the law misses the means of repeated runs by {test.misfit:.2g} nats where seeds scatter by "
+        f"{test.noise:.2g} (F test, p = {test.p_value:.1g}): these runs do not follow it, and a design tells "
+        "the numbers of a law, not whether it holds"
+    )
 
 
 def _unweighted_se(known: _Known, offers: Offers, slopes: FloatArray, counts: npt.NDArray[np.int64]) -> float:

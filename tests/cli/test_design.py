@@ -48,7 +48,7 @@ def test_targets_ranges_and_noise(runs: Path) -> None:
     report = designed(
         runs,
         "--budget 1e20 --target log_n_opt --at 1e22 --n-params 30M 3B --n-tokens 1e9 5e10 --grid 11 "
-        "--noise 0.01",
+        "--noise 0.01 --ratio 1e-9 1e12",
     )
     assert report["at"] == 1e22
     assert report["n_params_range"] == [30e6, 3e9]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,10 +146,11 @@ def test_candidates_cost_what_the_table_counts() -> None:
     grid = candidate_grid(other, factor=1.0)
     expected = 6 * grid.n_params * grid.n_tokens * (1 + 0.1 * (np.log10(grid.n_params) - 8))
     np.testing.assert_allclose(grid.flops, expected, rtol=2e-3)
-    beyond = candidate_grid(other, n_params=(1e12, 1e12))
+    beyond = candidate_grid(other, n_params=(1e12, 1e12), ratio=(0, math.inf))
     np.testing.assert_allclose(beyond.flops / (6 * beyond.n_params * beyond.n_tokens), ratio.max())
     assert len(beyond) == 25
-    plain = candidate_grid(TABLE)
+    plain = candidate_grid(TABLE, ratio=(0, math.inf))
+    assert len(plain) == 25**2
     np.testing.assert_allclose(plain.flops, 6 * plain.n_params * plain.n_tokens, rtol=1e-12)
     assert plain.n_params.min() == pytest.approx(TABLE.n_params.min() / 2, rel=1e-6)
     assert plain.n_tokens.max() == pytest.approx(TABLE.n_tokens.max() * 2, rel=1e-6)
@@ -170,6 +172,49 @@ def test_noise_that_falls_with_flops_is_seen_and_weighed() -> None:
     assert sum(one.noise_exponent != 0 for one in alike) <= 1
 
 
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_runs_offered_are_like_those_so_far(factor: float) -> None:
+    """Where the largest size meets the fewest tokens, no run has been near."""
+    known = TABLE.n_tokens / TABLE.n_params
+    grid = candidate_grid(TABLE, factor=factor)
+    offered = grid.n_tokens / grid.n_params
+    assert len(grid) < 0.8 * 25**2
+    assert known.min() / factor <= offered.min() < known.min() / factor * 1.5
+    assert known.max() * factor / 1.5 < offered.max() <= known.max() * factor
+
+
+def repeated(law: ParametricLoss, bend: float, seed: int = 0) -> SweepTable:
+    """Two seeds of valleys whose minimum is off the law's by a bend in ln C."""
+    budgets = np.repeat([1e18, 1e19, 1e20], 14)
+    sizes = law.n_opt(budgets) * np.tile(np.repeat(np.geomspace(0.25, 4, 7), 2), 3)
+    runs = simulate_table(law, sizes, budgets / (6 * sizes), flops_budget=budgets, noise=NOISE, seed=seed)
+    return replace(runs, loss=runs.loss * np.exp(bend * (np.log10(budgets) - 19) ** 2))
+
+
+def test_a_law_that_runs_refuse_is_told() -> None:
+    refused = design_runs(repeated(PUBLISHED, 0.01), 1e20, max_runs=5)
+    assert any("these runs do not follow it" in message for message in refused.messages)
+    followed = [design_runs(repeated(PUBLISHED, 0.0, seed), 1e20, max_runs=5) for seed in range(8)]
+    told = [any("do not follow it" in message for message in one.messages) for one in followed]
+    assert sum(told) <= 1
+
+
+def test_a_law_without_a_floor_still_gives_a_design() -> None:
+    floorless = ParametricLoss(E=0.0, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    runs = simulate_isoflop_sweep(floorless, [1e18, 1e19, 1e20], noise=NOISE)
+    lowered = replace(runs, loss=runs.loss - 0.05)  # as of an E below 0
+    design = design_runs(lowered, 1e20, max_runs=10, n_simulated=400)
+    assert any(message.startswith("E came out as 0") for message in design.messages)
+    assert not any("E is known to no better" in message for message in design.messages)
+    assert design.se_simulated is not None
+    assert 0.2 * design.se_after < design.se_simulated < 1.05 * design.se_after
+    assert design.efficiency > 0.9
+    floor = design_runs(lowered, 1e20, target="E", max_runs=10)
+    assert floor.estimate == 0
+    assert 0 < floor.se_after < floor.se_before
+    json.dumps(floor.to_dict(), allow_nan=False)
+
+
 def test_what_is_said() -> None:
     many = design_runs(TABLE, 1e21)
     assert many.n_runs > 200
@@ -177,11 +222,9 @@ def test_what_is_said() -> None:
     assert "certificate: no runs of this price" in str(many)
     exact = design_runs(simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20]), 1e20, max_runs=5)
     assert any("to rounding" in message for message in exact.messages)
-    assert any("tokens per parameter" in message for message in many.messages)
-    ratio = TABLE.n_tokens / TABLE.n_params
-    inside = candidate_grid(TABLE, ratio=(float(ratio.min()), float(ratio.max())))
-    usual = design_runs(TABLE, 1e20, max_runs=20, candidates=inside)
-    assert not any("tokens per parameter" in message for message in usual.messages)
+    assert not any("tokens per parameter" in message for message in many.messages)
+    anything = design_runs(TABLE, 1e21, candidates=candidate_grid(TABLE, ratio=(0, math.inf)))
+    assert any("tokens per parameter" in message for message in anything.messages)
     few = design_runs(TABLE, 3e18, candidates=candidate_grid(TABLE, n_tokens=(1e10, 4e10)), n_simulated=300)
     assert few.to_dict() == json.loads(json.dumps(few.to_dict(), allow_nan=False))
     assert few.se_simulated == pytest.approx(few.se_after, rel=0.2)
@@ -196,7 +239,7 @@ def test_what_is_said() -> None:
     ("change", "message"),
     [
         ({"budget": 0.0}, "budget must be finite and above 0"),
-        ({"budget": 1e12}, "the cheapest of 625 candidates costs"),
+        ({"budget": 1e12}, "candidates costs"),
         ({"budget": 1e40}, "of the cheapest runs; give max_runs"),
         ({"target": "b"}, "target is 'b'; give one of a, log_n_opt"),
         ({"at": 1e20}, "log_n_opt needs the FLOPs of a budget, others take none"),
@@ -219,8 +262,9 @@ def test_bad_candidates_and_grids() -> None:
         Candidates(np.ones(2), np.ones(1), np.ones(1))
     with pytest.raises(InputError, match="factor must be finite and 1 or above"):
         candidate_grid(TABLE, factor=0.5)
-    with pytest.raises(InputError, match="n_grid must be 2 or above"):
-        candidate_grid(TABLE, n_grid=1)
+    for n_grid in (1, 201):
+        with pytest.raises(InputError, match=f"n_grid must be from 2 to 200, found {n_grid}"):
+            candidate_grid(TABLE, n_grid=n_grid)
     with pytest.raises(InputError, match="n_tokens must go from a count of 1,000"):
         candidate_grid(TABLE, n_tokens=(2e9, 1e9))
     with pytest.raises(InputError, match="n_simulated must be 2 or above"):
