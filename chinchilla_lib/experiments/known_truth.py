@@ -37,6 +37,7 @@ from chinchilla_lib.fitting import (
     parametric_estimator,
 )
 from chinchilla_lib.fitting.diagnostics import Interval
+from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
@@ -53,6 +54,7 @@ __all__ = [
     "fit_freely",
     "heldout_entropy",
     "over_6nd",
+    "theory_law",
     "truth",
 ]
 
@@ -138,6 +140,24 @@ def truth() -> Truth:
     """The truth of the design's corpus."""
     s = CORPUS.s
     return Truth(E=heldout_entropy(), alpha=s, beta=s / (1 + s), a=1 / (2 + s))
+
+
+def theory_law(table: SweepTable) -> ParametricLoss:
+    """The law of theory that lies nearest to runs: E and exponents as :func:`truth` has them, A and B fitted.
+
+    Parameters
+    ----------
+    table : SweepTable
+
+    Raises
+    ------
+    InputError
+        If A or B comes out as 0 or below: the losses do not fall so.
+    """
+    known = truth()
+    terms = np.stack([table.n_params**-known.alpha, table.n_tokens**-known.beta], axis=1)
+    a, b = np.linalg.lstsq(terms, table.loss - known.E, rcond=None)[0].tolist()
+    return ParametricLoss(E=known.E, A=a, B=b, alpha=known.alpha, beta=known.beta)
 
 
 def fit_freely(table: SweepTable, *, n_draws: int = _DRAWS) -> dict[str, FrontierFit]:

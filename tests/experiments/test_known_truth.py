@@ -7,6 +7,7 @@ import pytest
 
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.corpus.zipf import ZipfRecall
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.known_truth import (
     CORPUS,
     DESIGN,
@@ -15,6 +16,7 @@ from chinchilla_lib.experiments.known_truth import (
     fit_freely,
     heldout_entropy,
     over_6nd,
+    theory_law,
     truth,
 )
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
@@ -92,6 +94,15 @@ def test_the_exponent_over_6nd_does_not_depend_on_how_flops_were_counted() -> No
     plain = bootstrap_fit(ISOFLOP, counted, n_draws=50, seed=0)
     assert over_6nd(plain, 0.8)[0] == pytest.approx(plain.a)
     assert over_6nd(plain, 0.8)[1] == pytest.approx(plain.interval("a", 0.8), abs=1e-6)
+
+
+def test_the_law_of_theory_is_found_in_runs_that_follow_it() -> None:
+    (rows,) = simulate(KNOWN_TRUTH.parts_of("ci"), LAW, noise=0.0).values()
+    found = theory_law(SweepTable.from_records(rows, source="simulated"))
+    assert (found.A, found.B) == pytest.approx((LAW.A, LAW.B))
+    below = [{**row, "loss": 0.9 * truth().E} for row in rows]
+    with pytest.raises(InputError, match="must be finite and above 0"):
+        theory_law(SweepTable.from_records(below, source="simulated"))
 
 
 def test_every_method_finds_the_truth_of_runs_that_follow_it() -> None:
