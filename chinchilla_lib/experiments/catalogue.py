@@ -17,7 +17,7 @@ from chinchilla_lib.experiments.leakage import LEAKAGE
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
 from chinchilla_lib.experiments.optimisers import OPTIMISERS
-from chinchilla_lib.experiments.recipe import COOLDOWNS, RATES, SCHEDULES
+from chinchilla_lib.experiments.recipe import COOLDOWNS, RATES, REPLICATION, SCHEDULES
 from chinchilla_lib.experiments.repeats import REPEATS
 from chinchilla_lib.reference.recorded import Recorded, list_recorded, load_forecast, load_recorded
 
@@ -51,6 +51,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         CYCLES,
         OPTIMISERS,
         COOLDOWNS,
+        REPLICATION,
         KAPLAN_LADDER,
     )
 }

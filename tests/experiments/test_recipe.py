@@ -9,12 +9,14 @@ from chinchilla_lib.experiments.recipe import (
     COOLDOWNS,
     MAX_EXCESS,
     RATES,
+    REPLICATION,
     SCHEDULES,
     compare_costs,
     judge_rates,
     judge_schedules,
     plan_cooldowns,
     plan_rates,
+    plan_replication,
     plan_schedules,
     schedule_differences,
 )
@@ -110,6 +112,18 @@ def test_the_second_comparison_differs_in_final_rate_and_seeds_alone(tier: str) 
     assert COOLDOWNS.judge(results, None).outcome == "does not hold"
     results = {"runs": rows(second, lambda c: 3 + 0.01 * c.seed + (0.003 if c.schedule == "wsd" else 0))}
     assert COOLDOWNS.judge(results, None).outcome == "holds"
+
+
+def test_the_third_has_the_design_of_the_first_and_the_cosines_of_the_second() -> None:
+    first, third = (
+        plan_schedules("cpu-20", corpus="c").configs,
+        plan_replication("cpu-20", corpus="c").configs,
+    )
+    second = plan_cooldowns("cpu-20", corpus="c").configs
+    assert {replace(c, seed=0) for c in first} == {replace(c, seed=0) for c in third}
+    assert {c for c in third if c.schedule == "cosine"} == {c for c in second if c.schedule == "cosine"}
+    results = {"runs": rows(third, lambda c: 3 + 0.01 * c.seed + (0.005 if c.schedule == "wsd" else 0))}
+    assert REPLICATION.judge(results, None).outcome == "holds"
 
 
 @pytest.mark.parametrize(("shift", "equal"), [(0.005, True), (-0.005, True), (0.02, False), (-0.02, False)])
