@@ -38,7 +38,8 @@ _NEAR_STEPS: Final = 300
 _ROUGH: Final = 1e-3
 _EXACTLY: Final = 1e-14
 _AGREEMENT: Final = 1e-8
-_PROMISED: Final = 1e-9
+_PROMISED: Final = 1e-6  # of the objective: far below what a resample moves it
+_REFIT_STEPS: Final = 150
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +108,7 @@ def fit_surface(
         rough = np.abs(log_surface(starts) - log_loss).sum(axis=1)
         rough = np.where(np.isfinite(rough), rough, np.inf)
         point = starts[np.argsort(rough, kind="stable")[:n_kept]]
-        stages = [delta]
-        while stages[0] * 10 <= _FIRST_DELTA:
-            stages.insert(0, stages[0] * 10)
+        stages = _stages(delta)
         for stage in stages:
             last = stage == stages[-1]
             problem = _Problem(log_surface, log_loss, stage)
@@ -152,6 +151,9 @@ def refit_surface(
 ) -> tuple[FloatArray, FloatArray]:
     """Fit resamples of the runs, all together, each from the same few starts.
 
+    The steps are those of reweighted least squares, which need no second derivatives: many, but cheap, and
+    near enough to the optimum for an interval.
+
     Parameters
     ----------
     log_surface, log_loss, lower, upper, delta
@@ -173,16 +175,19 @@ def refit_surface(
     point = np.clip(np.tile(starts, (n_draws, 1)), lower, upper)
     nothing = len(log_loss) * _nothing(delta)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        problem = _Problem(log_surface, log_loss, delta, np.repeat(counts, n_starts, axis=0))
-        found = minimise(
-            problem.evaluate,
-            point,
-            lower=lower,
-            upper=upper,
-            scale=problem.scale,
-            negligible=np.full(len(point), nothing),
-            tolerance=_PROMISED,
-        )
+        for stage in _stages(delta):
+            problem = _Resamples(log_surface, log_loss, stage, np.repeat(counts, n_starts, axis=0))
+            found = minimise(
+                problem.evaluate,
+                point,
+                lower=lower,
+                upper=upper,
+                scale=problem.scale,
+                negligible=np.full(len(point), nothing),
+                n_steps=_REFIT_STEPS,
+                tolerance=_PROMISED,
+            )
+            point = found.point
     value = np.where(np.isfinite(found.value), found.value, np.inf).reshape(n_draws, n_starts)
     best = value.argmin(axis=1) + n_starts * np.arange(n_draws)
     return found.point[best], found.predicted[best] / (found.value[best] + nothing)
@@ -193,6 +198,23 @@ def _nothing(delta: float) -> float:
     return float(huber(np.array([EXACT]), delta)[0])
 
 
+def _slopes(log_surface: LogSurface, params: FloatArray) -> FloatArray:
+    """Derivatives of the fitted ln L, shape (n_rows, n_free, n_runs)."""
+    steps = _SLOPE_STEP * np.eye(params.shape[1])
+    return np.stack(
+        [(log_surface(params + step) - log_surface(params - step)) / (2 * _SLOPE_STEP) for step in steps],
+        axis=1,
+    )
+
+
+def _stages(delta: float) -> list[float]:
+    """Deltas from a large one, where the objective is smooth, down to the one asked for."""
+    stages = [delta]
+    while stages[0] * 10 <= _FIRST_DELTA:
+        stages.insert(0, stages[0] * 10)
+    return stages
+
+
 @dataclass(frozen=True, eq=False)
 class _Problem:
     """The objective at one delta, with derivatives by differences."""
@@ -200,34 +222,19 @@ class _Problem:
     log_surface: LogSurface
     log_loss: FloatArray
     delta: float
-    counts: IntArray | None = None  # of each run, by row; each once by default
-
-    def _weights(self, rows: IntArray) -> FloatArray:
-        if self.counts is None:
-            return np.ones((1, len(self.log_loss)))
-        return self.counts[rows].astype(np.float64)
 
     def _slopes(self, params: FloatArray) -> FloatArray:
-        """Derivatives of the fitted ln L, shape (n_rows, n_free, n_runs)."""
-        steps = _SLOPE_STEP * np.eye(params.shape[1])
-        return np.stack(
-            [
-                (self.log_surface(params + step) - self.log_surface(params - step)) / (2 * _SLOPE_STEP)
-                for step in steps
-            ],
-            axis=1,
-        )
+        return _slopes(self.log_surface, params)
 
     def evaluate(self, params: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value, gradient and Hessian of each row."""
-        weights = self._weights(rows)
+        del rows
         residuals = self.log_surface(params) - self.log_loss
         psi = np.clip(residuals, -self.delta, self.delta)
         slopes = self._slopes(params)
-        bend = weights * (psi == residuals)
-        psi = weights * psi
+        bend = (psi == residuals).astype(np.float64)
         hessian = (slopes * bend[:, None]) @ slopes.transpose(0, 2, 1) + self._second(params, psi)
-        value = (weights * huber(residuals, self.delta)).sum(axis=1)
+        value = huber(residuals, self.delta).sum(axis=1)
         return value, np.einsum("rkn,rn->rk", slopes, psi), hessian
 
     def _second(self, params: FloatArray, psi: FloatArray) -> FloatArray:
@@ -251,8 +258,9 @@ class _Problem:
 
     def scale(self, params: FloatArray, rows: IntArray) -> FloatArray:
         """Curvatures that damping is measured in."""
+        del rows
         residuals = np.maximum(np.abs(self.log_surface(params) - self.log_loss), EXACT)
-        weights = self._weights(rows) * np.minimum(1.0, self.delta / residuals)
+        weights = np.minimum(1.0, self.delta / residuals)
         scale = np.einsum("rkn,rn->rk", self._slopes(params) ** 2, weights)
         return np.where(np.isfinite(scale), scale, 1.0) + np.finfo(float).tiny
 
@@ -261,3 +269,31 @@ class _Problem:
         residuals = np.maximum(np.abs(self.log_surface(point[None]) - self.log_loss), EXACT)
         terms = np.abs(self._slopes(point[None]))[0] @ np.minimum(residuals[0], self.delta)
         return np.asarray(terms + np.finfo(float).tiny, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Resamples:
+    """The objectives of resamples, a row for each; Hessians are of the squares that touch them from above."""
+
+    log_surface: LogSurface
+    log_loss: FloatArray
+    delta: float
+    counts: IntArray
+
+    def evaluate(self, params: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Value, gradient and Hessian of each row."""
+        residuals = self.log_surface(params) - self.log_loss
+        weights, slopes = self._weights(residuals, rows), _slopes(self.log_surface, params)
+        hessian = (slopes * weights[:, None]) @ slopes.transpose(0, 2, 1)
+        value = (self.counts[rows] * huber(residuals, self.delta)).sum(axis=1)
+        return value, np.einsum("rkn,rn->rk", slopes, weights * residuals), hessian
+
+    def scale(self, params: FloatArray, rows: IntArray) -> FloatArray:
+        """Curvatures that damping is measured in."""
+        weights = self._weights(self.log_surface(params) - self.log_loss, rows)
+        scale = np.einsum("rkn,rn->rk", _slopes(self.log_surface, params) ** 2, weights)
+        return np.where(np.isfinite(scale), scale, 1.0) + np.finfo(float).tiny
+
+    def _weights(self, residuals: FloatArray, rows: IntArray) -> FloatArray:
+        cut = np.minimum(1.0, self.delta / np.maximum(np.abs(residuals), EXACT))
+        return np.asarray(self.counts[rows] * cut, dtype=np.float64)

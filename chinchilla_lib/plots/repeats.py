@@ -27,6 +27,8 @@ def plot_passes(
     curve: FreshCurve,
     fresh: Sequence[tuple[float, float]],
     ax: "Axes | None" = None,
+    *,
+    law: RepeatedDataLoss | None = None,
 ) -> "Axes":
     """Draw the losses of one size against training tokens, a line for each set, with its number of passes.
 
@@ -40,6 +42,8 @@ def plot_passes(
         Tokens and loss of its fresh runs.
     ax : Axes, optional
         Where to draw; a new figure by default.
+    law : RepeatedDataLoss, optional
+        Drawn dashed for each set.
 
     Returns
     -------
@@ -61,6 +65,10 @@ def plot_passes(
         lengths, means = _lengths(ours), [float(np.mean(cell.losses)) for cell in ours]
         label = f"{format_count(unique)} tokens, repeated"
         ax.plot(lengths, means, marker=marker, color=color, markeredgecolor=CARD, label=label, zorder=4)
+        if law is not None:
+            grid = np.geomspace(lengths[0], lengths[-1], 100)
+            fitted = law.loss(np.full(100, float(ours[0].n_params)), grid, float(unique))
+            ax.plot(grid, fitted, "--", color=color, linewidth=1.2, zorder=2)
         last = f"{ours[-1].epochs:.0f} passes"
         at = (lengths[-1], means[-1])
         ax.annotate(last, at, xytext=(7, -3), textcoords="offset points", fontsize=9.5, color=color)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.objective import huber
 from chinchilla_lib.fitting.surface import LogSurface, fit_surface, grid_of_starts, refit_surface
 from chinchilla_lib.reference import load_published
 
@@ -92,10 +93,13 @@ def test_a_refit_is_the_fit_of_the_runs_written_out() -> None:
     truth = np.array([[-1.5, -1.0, 0.5, 0.3, 0.4]])
     log_loss = additive(x, y)(truth)[0] + 0.002 * rng.standard_normal(40)
     counts = rng.multinomial(40, np.full(40, 1 / 40), size=5)
-    params, predicted = refit_surface(additive(x, y), log_loss, truth, counts, lower=LOWER, upper=UPPER)
-    assert (predicted < 1e-6).all()
+    surface = additive(x, y)
+    params, predicted = refit_surface(surface, log_loss, truth, counts, lower=LOWER, upper=UPPER)
+    assert (predicted < 1e-3).all()
     for row, times in zip(params, counts, strict=True):
         again = np.repeat(np.arange(40), times)
         alone = fit_surface(additive(x[again], y[again]), log_loss[again], STARTS, lower=LOWER, upper=UPPER)
-        # The objective is flat at its optimum: a relative 1e-9 of it is a relative 1e-4 of the parameters.
-        np.testing.assert_allclose(row, alone.params, atol=1e-3)
+        value = huber(surface(row[None])[0][again] - log_loss[again], 1e-3).sum()
+        assert alone.value * (1 - 1e-9) <= value <= alone.value * 1.001
+        # Resamples of so few runs scatter by about 0.01 in the exponents.
+        np.testing.assert_allclose(row[3:], alone.params[3:], atol=2e-3)

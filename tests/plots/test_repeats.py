@@ -41,6 +41,11 @@ def test_a_size_has_its_fresh_curve_and_a_line_for_each_set() -> None:
                                                             and c.unique_tokens == 262144]))  # fmt: skip
     assert [text.get_text() for text in ax.texts] == ["16 passes", "32 passes", "64 passes"]
     ax.figure.canvas.draw()
+    beside = plot_passes(cells, curve, fresh, law=MUENNIGHOFF)
+    dashed = [line for line in beside.get_lines() if line.get_linestyle() == "--"]
+    assert len(dashed) == 3
+    assert dashed[1].get_xdata()[-1] == 4195072
+    assert dashed[1].get_ydata()[-1] == pytest.approx(MUENNIGHOFF.loss(cells[0].n_params, 4195072, 131072))
 
 
 def test_each_cell_has_its_interval_and_the_law_its_share() -> None:
