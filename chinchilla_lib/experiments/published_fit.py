@@ -1,6 +1,7 @@
 """The fit of published points, recorded for those who do not have the points.
 
-Made by ``record_published_fit("chinchilla_lib/reference/recorded")``, with the points at hand.
+Made by ``record_published_fit("chinchilla_lib/reference/recorded")`` and `record_published_draws`, with the
+points at hand.
 """
 
 import csv
@@ -10,17 +11,26 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from chinchilla_lib.fitting import PARAMETRIC, FrontierFit, bootstrap_fit
 from chinchilla_lib.reference.published import load_published
-from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
+from chinchilla_lib.reference.recorded import (
+    checkout_commit,
+    describe_computation,
+    load_recorded,
+    write_recorded,
+)
 
-__all__ = ["BUDGETS", "frontier_rows", "record_published_fit"]
+__all__ = ["BUDGETS", "frontier_rows", "load_draws", "record_published_draws", "record_published_fit"]
+
+FloatArray = npt.NDArray[np.float64]
 
 BUDGETS: Final = tuple(float(f"{flops:.4g}") for flops in np.geomspace(1e18, 1e27, 37))
 """Budgets of the recorded frontier, FLOPs."""
 
 _QUANTITIES: Final = ("n_params", "n_tokens", "loss")
+_DRAWN: Final = ("E", "log_A", "log_B", "alpha", "beta")
 
 
 def frontier_rows(fit: FrontierFit, level: float = 0.9) -> list[dict[str, float]]:
@@ -72,3 +82,41 @@ def record_published_fit(folder: str | Path, *, n_draws: int = 4000, seed: int =
         corpus=table.source,
     )
     write_recorded(Path(folder) / "epoch-frontier", text.getvalue(), provenance)
+
+
+def record_published_draws(folder: str | Path, *, n_draws: int = 500, seed: int = 0) -> None:
+    """Fit Approach 3 to resamples of the same points and write the laws to ``folder/epoch-draws``.
+
+    Raises
+    ------
+    InputError
+        If the points are neither here nor to be had.
+    """
+    commit = checkout_commit()
+    table = load_published("epoch_fig4")
+    started = time.process_time()
+    fit = bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed)
+    seconds = time.process_time() - started
+    assert fit.draws is not None and fit.draws.law is not None
+    rows = [",".join(f"{value:.8g}" for value in law) for law in fit.draws.law]
+    provenance = describe_computation(
+        f"record_published_draws(DIR, n_draws={n_draws}, seed={seed}) of "
+        "chinchilla_lib.experiments.published_fit",
+        commit=commit,
+        seed=seed,
+        n_runs=len(table),
+        seconds=seconds,
+        corpus=table.source,
+    )
+    write_recorded(Path(folder) / "epoch-draws", "\n".join([",".join(_DRAWN), *rows, ""]), provenance)
+
+
+def load_draws() -> FloatArray:
+    """The recorded laws: E, ln A, ln B, alpha and beta of each resample, shape (n_draws, 5).
+
+    Examples
+    --------
+    >>> load_draws().shape
+    (500, 5)
+    """
+    return np.array([[float(row[name]) for name in _DRAWN] for row in load_recorded("epoch-draws").rows])
