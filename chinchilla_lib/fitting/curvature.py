@@ -2,25 +2,27 @@
 
 Section 5 and appendix E of the paper find log N_opt concave at high compute: figure A5 fits the first, the
 middle and the last third of the frontier's points apart, and the later exponents are smaller. Here the
-points are the minima of Approach 2, one per budget. A single law for all budgets (the methods ``valley`` and
-``parametric``) cannot answer: under C = 6ND its frontier is straight whatever the runs say.
+points are the minima of Approach 2, one per budget, which are free to leave a straight line. A single law for
+all budgets (the methods ``valley`` and ``parametric``) cannot answer: under C = 6ND its frontier is straight
+whatever the runs say.
 """
 
 import math
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc, fdtrc, ndtri
 
-from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib._format import format_flops
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.arguments import check_level, check_power
 from chinchilla_lib.fitting.bootstrap import MAX_DRAWS, bootstrap_fit
 from chinchilla_lib.fitting.counts import repeated_rows
-from chinchilla_lib.fitting.diagnostics import BootstrapReport, Interval, OptimumPoint, ValleyFit
+from chinchilla_lib.fitting.curvature_result import EXACT, POWER, Curvature, ThirdExponent
+from chinchilla_lib.fitting.diagnostics import Interval, ValleyFit
 from chinchilla_lib.fitting.isoflop import ISOFLOP, fit_isoflop_profiles
 from chinchilla_lib.fitting.parabola import Parabolas, fit_parabolas, fit_parabolas_to_losses
 from chinchilla_lib.fitting.power_law import fit_log_lines
@@ -30,235 +32,17 @@ from chinchilla_lib.fitting.valley_shape import ProfileFit, log_minimum
 from chinchilla_lib.fitting.windows import check_valleys, size_numbers
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = [
-    "METHODS",
-    "Curvature",
-    "ThirdExponent",
-    "change_per_decade",
-    "detectable_curvature",
-    "measure_curvature",
-]
+__all__ = ["detectable_curvature", "measure_curvature"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Label = Literal["curved (concave)", "curved (convex)", "no curvature seen"]
-
-METHODS: Final = ("isoflop",)
-"""Methods whose minima are free to leave a straight line."""
 
 _FEWEST_BUDGETS: Final = 4  # three coefficients, and one left for the scatter about them
 _FEWEST_DRAWS: Final = 100
-_POWER: Final = 0.8
-_EXACT: Final = 1e-9  # in ln N: below it is rounding
-_SCATTER: Final = 0.01
-_SLIGHT: Final = 1e-5
-_SMALL_VALLEY: Final = 20  # runs, below which pairs are wide
-_LARGE: Final = 0.5  # standard errors of c2
 _UNUSABLE: Final = "a valley whose parabola has no minimum inside its sizes"
-_WHY_NOT: Final = "fits one additive law to all budgets, whose frontier is straight whatever the runs say"
 
 
-@dataclass(frozen=True)
-class ThirdExponent:
-    """The exponent of N_opt over a part of the budgets, as in figure A5."""
-
-    name: Literal["first", "middle", "last"]
-    flops: Interval
-    """Its smallest and its largest budget."""
-    n_budgets: int
-    """Optima that its line goes through."""
-    exponent: float
-    """Slope of ln N_opt in ln C, by least squares."""
-    interval: Interval
-    """Low and high end."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "name": self.name,
-            "flops": list(self.flops),
-            "n_budgets": self.n_budgets,
-            "exponent": self.exponent,
-            "interval": list(self.interval),
-        }
-
-
-@dataclass(frozen=True)
-class Curvature:
-    """``ln N_opt = c0 + c1 (x - mean) + c2 (x - mean)^2`` with x = ln C, through the minima of valleys."""
-
-    source: str
-    """Where the runs come from."""
-    method: str
-    """How the minima were found, one of `METHODS`."""
-    level: float
-    """Level of all intervals; tests are at 1 - level."""
-    middle_flops: float
-    """exp(mean): geometric mean of the budgets used, in FLOPs."""
-    c0: float
-    """ln N_opt there."""
-    c1: float
-    """The exponent a there."""
-    c1_interval: Interval
-    """Low and high end."""
-    c2: float
-    """Curvature; below 0 the exponent falls with compute."""
-    c2_interval: Interval
-    """Low and high end."""
-    c2_se: float
-    """Bootstrap standard error of c2."""
-    p_value: float | None
-    """Of c2 = 0, by the F test of the quadratic term on 1 and ``n_budgets - 3`` degrees of freedom, from the
-    scatter of the minima about the curve; None if they lie on it to rounding."""
-    scatter_p_value: float | None
-    """Chi-square test of that scatter being no more than the runs' noise explains; None likewise."""
-    parabola_c2: float | None
-    """The c2 that parabolas would show at these sizes if the frontier was straight, from the law of
-    `fit_valley` without noise: not 0 where the windows slide from budget to budget. None if that cannot be
-    fitted."""
-    detectable: float
-    """The smallest \\|c2\\| found with probability 0.8, see `detectable_curvature`."""
-    thirds: tuple[ThirdExponent, ThirdExponent, ThirdExponent]
-    """Exponents of the lowest, middle and highest budgets."""
-    d_c1: float
-    """The exponent b at the middle, from the tokens at the minima; 1 - c1 under C = 6ND."""
-    d_c2: float
-    """Curvature of ln D_opt; -c2 under C = 6ND, and then as uncertain."""
-    used: tuple[OptimumPoint, ...]
-    """The minima, by budget."""
-    dropped: tuple[tuple[float, str], ...]
-    """The other budgets, in FLOPs, each with the reason."""
-    bootstrap: BootstrapReport
-    """How the draws came about."""
-    messages: tuple[str, ...]
-    """Doubts, one sentence each; empty if there are none."""
-
-    @property
-    def n_budgets(self) -> int:
-        """Budgets used."""
-        return len(self.used)
-
-    @property
-    def change(self) -> float:
-        """By how much the exponent a changes over a decade of compute."""
-        return change_per_decade(self.c2)
-
-    @property
-    def change_interval(self) -> Interval:
-        """Low and high end of `change`."""
-        low, high = self.c2_interval
-        return change_per_decade(low), change_per_decade(high)
-
-    @property
-    def detectable_change(self) -> float:
-        """The smallest change of a per decade found with probability 0.8."""
-        return change_per_decade(self.detectable)
-
-    @property
-    def verdict(self) -> Label:
-        """Whether the frontier is seen to be curved.
-
-        It is called curved if the interval of c2 lies wholly on one side of 0, and on the same side of
-        `parabola_c2` where that is known. If the minima scatter about the curve by more than their runs'
-        noise explains (`scatter_p_value` below 0.01), the interval is too narrow, and the F test must find
-        the same at 1 - level. "No curvature seen" excludes no curvature below `detectable`.
-        """
-        sides = (0.0, 0.0 if self.parabola_c2 is None else self.parabola_c2)
-        low, high = self.c2_interval
-        above, below = low > max(sides) + _EXACT, high < min(sides) - _EXACT
-        if not (above or below) or (self._scattered and not self._f_finds):
-            return "no curvature seen"
-        return "curved (convex)" if above else "curved (concave)"
-
-    @property
-    def _scattered(self) -> bool:
-        return self.scatter_p_value is not None and self.scatter_p_value < _SCATTER
-
-    @property
-    def _f_finds(self) -> bool:
-        return self.p_value is not None and self.p_value <= 1 - self.level
-
-    def exponent(self, flops: float) -> float:
-        """The exponent a at a budget, d ln N_opt / d ln C of the curve.
-
-        Parameters
-        ----------
-        flops : float
-            Above 0; beyond the budgets used the curve is a guess.
-
-        Raises
-        ------
-        InputError
-            If `flops` is not finite and above 0.
-        """
-        if not (math.isfinite(flops) and flops > 0):
-            raise InputError(f"flops must be finite and above 0, found {flops!r}; give a budget in FLOPs")
-        return self.c1 + 2 * self.c2 * math.log(flops / self.middle_flops)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "verdict": self.verdict,
-            "source": self.source,
-            "method": self.method,
-            "level": self.level,
-            "middle_flops": self.middle_flops,
-            "c0": self.c0,
-            "c1": self.c1,
-            "c1_interval": list(self.c1_interval),
-            "c2": self.c2,
-            "c2_interval": list(self.c2_interval),
-            "c2_se": self.c2_se,
-            "p_value": self.p_value,
-            "scatter_p_value": self.scatter_p_value,
-            "parabola_c2": self.parabola_c2,
-            "change_per_decade": self.change,
-            "change_per_decade_interval": list(self.change_interval),
-            "detectable": self.detectable,
-            "detectable_change_per_decade": self.detectable_change,
-            "thirds": [third.to_dict() for third in self.thirds],
-            "d_c1": self.d_c1,
-            "d_c2": self.d_c2,
-            "n_budgets": self.n_budgets,
-            "used": [
-                {"flops": point.flops, "n_params": point.n_params, "n_tokens": point.n_tokens}
-                for point in self.used
-            ],
-            "dropped": [{"flops": flops, "reason": reason} for flops, reason in self.dropped],
-            "messages": list(self.messages),
-            "bootstrap": self.bootstrap.to_dict(),
-        }
-
-    def __str__(self) -> str:
-        low, high = self.change_interval
-        test = "no test" if self.p_value is None else f"F test p = {self.p_value:.2g}"
-        lines = [
-            f"{self.verdict}: {self.n_budgets} of {self.n_budgets + len(self.dropped)} budgets of "
-            f"{self.source}",
-            f"  a = {self.c1:.4f} ({self.c1_interval[0]:.4f} to {self.c1_interval[1]:.4f}) at "
-            f"{format_flops(self.middle_flops)} FLOPs, {format_count(math.exp(self.c0))} parameters",
-            f"  per decade of compute a changes by {self.change:+.4f} ({low:+.4f} to {high:+.4f}, "
-            f"{self.level:.0%}), {test}",
-            f"  a change of {self.detectable_change:.4f} would be found with probability {_POWER:g}",
-        ]
-        lines += [
-            f"  {third.name + ' third':<12} a = {third.exponent:.4f} "
-            f"({third.interval[0]:.4f} to {third.interval[1]:.4f}), {third.n_budgets} budgets"
-            for third in self.thirds
-        ]
-        lines += [
-            textwrap.fill(f"note: {message}", 76, initial_indent="  ", subsequent_indent="    ")
-            for message in self.messages
-        ]
-        return "\n".join(lines)
-
-
-def change_per_decade(c2: float) -> float:
-    """Change of the exponent a over a factor of ten in compute, 2 c2 ln 10."""
-    return 2 * c2 * math.log(10)
-
-
-def detectable_curvature(standard_error: float, *, level: float = 0.9, power: float = _POWER) -> float:
+def detectable_curvature(standard_error: float, *, level: float = 0.9, power: float = POWER) -> float:
     """The smallest \\|c2\\| that a design finds with a given probability.
 
     ``(z((1 + level) / 2) + z(power)) * standard_error``: the interval of c2 is taken to be normal, and so is
@@ -280,26 +64,22 @@ def detectable_curvature(standard_error: float, *, level: float = 0.9, power: fl
 
     Examples
     --------
+    >>> from chinchilla_lib.fitting.curvature_result import change_per_decade
     >>> round(change_per_decade(detectable_curvature(0.004)), 4)
     0.0458
     """
-    _check_level(level)
+    check_level(level)
     if not (math.isfinite(standard_error) and standard_error >= 0):
         raise InputError(
             f"standard_error must be finite and 0 or above, found {standard_error!r}; give that of c2"
         )
-    if not 1 - level < power < 1:
-        raise InputError(
-            f"power must lie between 1 - level = {1 - level:.3g}, which a straight frontier has, and 1, "
-            f"found {power!r}; 0.8 is usual"
-        )
+    check_power(power, level)
     return float(ndtri((1 + level) / 2) + ndtri(power)) * standard_error
 
 
 def measure_curvature(
     table: SweepTable,
     *,
-    method: str = "isoflop",
     scheme: str = "pairs",
     n_resamples: int = 1000,
     seed: int = 0,
@@ -317,8 +97,6 @@ def measure_curvature(
     ----------
     table : SweepTable
         Four budgets or more with a minimum inside their sizes, and valleys of four runs or more.
-    method : str
-        One of `METHODS`.
     scheme : str
         ``"pairs"`` or ``"residual"``, as `bootstrap_fit`.
     n_resamples : int
@@ -364,8 +142,11 @@ def measure_curvature(
     >>> measure_curvature(table).verdict
     'no curvature seen'
     """
-    _check_options(method, n_resamples)
-    _check_level(level)
+    check_level(level)
+    if not _FEWEST_DRAWS <= n_resamples <= MAX_DRAWS:
+        raise InputError(
+            f"n_resamples must be from {_FEWEST_DRAWS} to {MAX_DRAWS}, found {n_resamples!r}; 1000 is usual"
+        )
     _check_budgets(table)
     minima = _Minima()
     fit = bootstrap_fit(minima.estimator, table, n_draws=n_resamples, seed=seed, scheme=scheme)
@@ -383,52 +164,29 @@ def measure_curvature(
     p_value, scatter_p_value = _tests(x, log_n, drawn.var(axis=0, ddof=1))
     _, d_c1, d_c2 = (curve @ np.log([point.n_tokens for point in fit.points])).tolist()
     se = float(draws[:, 2].std(ddof=1))
-    parabola_c2 = _parabola_c2(table, used, curve)
-    interval = _interval(draws[:, 2], level)
-    return Curvature(
+    found = Curvature(
         source=table.source,
-        method=method,
         level=level,
         middle_flops=math.exp(middle),
         c0=c0,
         c1=c1,
         c1_interval=_interval(draws[:, 1], level),
         c2=c2,
-        c2_interval=interval,
+        c2_interval=_interval(draws[:, 2], level),
         c2_se=se,
         p_value=p_value,
         scatter_p_value=scatter_p_value,
-        parabola_c2=parabola_c2,
-        detectable=detectable_curvature(se, level=level, power=_POWER),
+        parabola_c2=_parabola_c2(table, used, curve),
+        detectable=detectable_curvature(se, level=level),
         thirds=_thirds(used, x, log_n, drawn, level),
         d_c1=d_c1,
         d_c2=d_c2,
         used=fit.points,
         dropped=tuple((v.flops, v.reason) for v in fit.diagnostics.valleys if v.reason is not None),
         bootstrap=report,
-        messages=(
-            *_messages(len(used), interval, p_value, scatter_p_value, parabola_c2, se, level),
-            *_small_valleys(report),
-            *report.messages(),
-            *repeated_rows(table),
-        ),
+        messages=(),
     )
-
-
-def _check_level(level: float) -> None:
-    if not 0.5 <= level < 1:
-        raise InputError(f"level must be 0.5 or above and below 1, found {level!r}; 0.9 is usual")
-
-
-def _check_options(method: str, n_resamples: int) -> None:
-    if method in ("valley", "parametric"):
-        raise InputError(f"method {method!r} {_WHY_NOT}; measure curvature with {' or '.join(METHODS)}")
-    if method not in METHODS:
-        raise InputError(f"method is {method!r}; give one of {', '.join(METHODS)}")
-    if not _FEWEST_DRAWS <= n_resamples <= MAX_DRAWS:
-        raise InputError(
-            f"n_resamples must be from {_FEWEST_DRAWS} to {MAX_DRAWS}, found {n_resamples!r}; 1000 is usual"
-        )
+    return replace(found, messages=(*found.doubts(), *report.messages(), *repeated_rows(table)))
 
 
 def _check_budgets(table: SweepTable) -> None:
@@ -508,11 +266,11 @@ def _tests(x: FloatArray, log_n: FloatArray, variance: FloatArray) -> tuple[floa
     """p values of no quadratic term (F) and of no scatter beyond the runs' noise (chi-square)."""
     n_left = len(x) - 3
     curved = log_n - _fitted(x, log_n, 3)
-    if np.abs(curved).max() < _EXACT:
+    if np.abs(curved).max() < EXACT:
         return None, None
     straight = log_n - _fitted(x, log_n, 2)
     gained = max(float(straight @ straight - curved @ curved), 0.0)
-    weights = 1 / np.maximum(variance, _EXACT**2)
+    weights = 1 / np.maximum(variance, EXACT**2)
     by_noise = log_n - np.vander(x, 3, increasing=True) @ (_quadratic(x, weights) @ log_n)
     return (
         float(fdtrc(1, n_left, gained / (float(curved @ curved) / n_left))),
@@ -569,49 +327,3 @@ def _thirds(
 def _interval(draws: FloatArray, level: float) -> Interval:
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _messages(
-    n_budgets: int,
-    interval: Interval,
-    p_value: float | None,
-    scatter_p_value: float | None,
-    parabola_c2: float | None,
-    se: float,
-    level: float,
-) -> tuple[str, ...]:
-    messages = []
-    without_zero = interval[0] > _EXACT or interval[1] < -_EXACT
-    if p_value is not None and without_zero != (p_value <= 1 - level):
-        n_left = n_budgets - 3
-        freedom = f"{n_left} degree{'s' if n_left > 1 else ''} of freedom"
-        holds = "does not hold 0" if without_zero else "holds 0"
-        messages.append(
-            f"the two answers differ: the {level:.0%} interval of c2 {holds}, the F test has "
-            f"p = {p_value:.2g} on 1 and {freedom}"
-        )
-    if scatter_p_value is not None and scatter_p_value < _SCATTER:
-        messages.append(
-            f"the minima scatter about the curve by more than the noise of their runs explains "
-            f"(p = {scatter_p_value:.2g}): budgets differ in something else, or the curve is no quadratic, "
-            "and the intervals are too narrow"
-        )
-    if parabola_c2 is None:
-        messages.append(
-            "one law for all valleys could not be fitted, so nothing tells what curvature the parabolas add"
-        )
-    elif abs(parabola_c2) > max(_LARGE * se, _SLIGHT):
-        messages.append(
-            f"at these sizes parabolas add {change_per_decade(parabola_c2):+.2g} per decade to a straight "
-            "frontier, as windows slide from budget to budget; centre them on the minima"
-        )
-    return tuple(messages)
-
-
-def _small_valleys(report: BootstrapReport) -> tuple[str, ...]:
-    if report.scheme != "pairs" or report.smallest_stratum >= _SMALL_VALLEY:
-        return ()
-    return (
-        f"a valley has {report.smallest_stratum} runs: below {_SMALL_VALLEY} pairs give intervals that are "
-        "too wide, and find less than the runs could tell; scheme='residual' is closer to its level",
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from chinchilla_lib.fitting.curvature import Curvature
+from chinchilla_lib.fitting.curvature_result import Curvature
 from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_flops
 
 if TYPE_CHECKING:

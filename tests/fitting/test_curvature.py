@@ -1,6 +1,5 @@
 """Curvature of the frontier: sweeps that bend by a known amount, and what a design can see of it."""
 
-import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -13,12 +12,8 @@ from scipy.stats import f as f_law
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit, fit_isoflop_profiles
-from chinchilla_lib.fitting.curvature import (
-    Curvature,
-    change_per_decade,
-    detectable_curvature,
-    measure_curvature,
-)
+from chinchilla_lib.fitting.curvature import detectable_curvature, measure_curvature
+from chinchilla_lib.fitting.curvature_result import change_per_decade
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_table
 from chinchilla_lib.sweeps.table import SweepTable
 from tests.test_laws import PUBLISHED
@@ -255,20 +250,6 @@ def test_levels_are_nested_and_the_seed_decides() -> None:
     assert measure_curvature(table, seed=3) != measure_curvature(table, seed=4)
 
 
-def test_plain_values_and_text() -> None:
-    found = measure_curvature(closed(bent(-0.02), 8), n_resamples=200)
-    plain = json.loads(json.dumps(found.to_dict()))
-    assert plain["verdict"] == found.verdict == "curved (concave)"
-    assert plain["change_per_decade_interval"] == list(found.change_interval)
-    assert [third["name"] for third in plain["thirds"]] == ["first", "middle", "last"]
-    assert plain["n_budgets"] == 8
-    assert plain["dropped"][0]["reason"] == found.dropped[0][1]
-    text = str(found)
-    assert text.startswith("curved (concave): 8 of 9 budgets of simulated")
-    assert "per decade of compute a changes by -0.0" in text
-    assert "below 20 pairs give intervals" in text
-
-
 def test_three_usable_budgets_are_refused() -> None:
     with pytest.raises(InputError, match=r"flops_budget.*: 3 budgets, but curvature .* need 4 or more"):
         measure_curvature(bowls(0, n_budgets=3))
@@ -288,17 +269,11 @@ def test_valleys_of_three_runs_have_no_interval() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"method": "valley"},
-            "method 'valley' fits one additive law.*straight.*measure curvature with isof",
-        ),
-        ({"method": "parametric"}, "method 'parametric' fits one additive law"),
-        ({"method": "best"}, "method is 'best'; give one of isoflop"),
         ({"scheme": "jackknife"}, "scheme is 'jackknife'; give one of pairs"),
         ({"n_resamples": 99}, "n_resamples must be from 100 to 1000000, found 99"),
         ({"seed": -1}, "seed must be a whole number, 0 or above, found -1"),
-        ({"level": 0.4}, r"level must be 0\.5 or above and below 1, found 0\.4"),
-        ({"level": 1.0}, r"level must be 0\.5 or above and below 1, found 1\.0"),
+        ({"level": 0.4}, r"level must be from 0\.5, below 1, found 0\.4"),
+        ({"level": 1.0}, r"level must be from 0\.5, below 1, found 1\.0"),
     ],
 )
 def test_what_is_not_allowed_is_named(options: dict[str, Any], message: str) -> None:
@@ -311,6 +286,3 @@ def test_what_is_not_allowed_of_a_design_is_named() -> None:
         detectable_curvature(math.nan)
     with pytest.raises(InputError, match=r"power must lie between 1 - level = 0\.1, .* found 0\.05"):
         detectable_curvature(0.01, power=0.05)
-    found: Curvature = measure_curvature(bent(0.0), n_resamples=100)
-    with pytest.raises(InputError, match=r"flops must be finite and above 0, found 0\.0"):
-        found.exponent(0.0)
