@@ -11,14 +11,9 @@ from chinchilla_lib._format import parse_number
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting.power import (
-    METHODS,
-    fewest_sizes,
-    law_with_exponent,
-    measure_power,
-    plan_profiles,
-    read_sweep,
-)
+from chinchilla_lib.fitting.planned_profiles import law_with_exponent, plan_profiles
+from chinchilla_lib.fitting.power import fewest_sizes, measure_power, read_sweep
+from chinchilla_lib.fitting.power_theory import METHODS
 from chinchilla_lib.reference.laws import LAWS, find_law
 from chinchilla_lib.sweeps.table import SweepTable
 
