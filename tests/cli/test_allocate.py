@@ -10,6 +10,7 @@ import pytest
 from chinchilla_lib.cli import main
 from chinchilla_lib.cli.allocate import _EXAMPLES
 from chinchilla_lib.reference import LAWS
+from tests.cli.checks import costs_one_line, report_of
 
 GRID = [
     {
@@ -35,10 +36,7 @@ FIT: dict[str, Any] = {
 
 
 def allocated(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    out = tmp_path / "out.json"
-    assert main(["allocate", *arguments, "--json", str(out)]) == 0
-    report: dict[str, Any] = json.loads(out.read_text())
-    return report
+    return report_of(tmp_path, "allocate", *arguments)
 
 
 def fit_file(tmp_path: Path, **changes: Any) -> str:
@@ -159,12 +157,7 @@ def test_a_fits_own_frontier_counts_where_its_law_has_another(tmp_path: Path) ->
 def test_bad_values_cost_one_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["allocate", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("chinchilla-lib: error: ")
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
+    costs_one_line(capsys, message, "allocate", *arguments)
 
 
 @pytest.mark.parametrize(

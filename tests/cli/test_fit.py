@@ -16,6 +16,7 @@ from chinchilla_lib.cli.fit import _EPILOG
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import SweepTable
+from tests.cli.checks import costs_one_line, report_of
 from tests.test_laws import PUBLISHED
 
 TABLE = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20], n_sizes=7, noise=0.002, seed=0)
@@ -38,14 +39,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def fitted(runs: Path, *options: str) -> dict[str, Any]:
-    out = runs.with_name("out.json")
-    assert main(["fit", str(runs), "--json", str(out), *options]) == 0
-
-    def refuse(constant: str) -> None:
-        pytest.fail(f"{constant} is not JSON")
-
-    report: dict[str, Any] = json.loads(out.read_text(), parse_constant=refuse)
-    return report
+    return report_of(runs.parent, "fit", str(runs), *options)
 
 
 def test_the_report_is_the_librarys_fit(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,36 +256,9 @@ def test_bad_options_are_one_line_and_status_2(
 ) -> None:
     monkeypatch.chdir(runs.parent)
     before = runs.read_bytes()
-    assert main(["fit", "runs.csv", *shlex.split(options)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert says in captured.err
+    costs_one_line(capsys, says, "fit", "runs.csv", *shlex.split(options))
     assert runs.read_bytes() == before
     assert [path.name for path in runs.parent.iterdir()] == ["runs.csv"]
-
-
-def test_a_failed_write_leaves_the_old_report(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted(runs, "--bootstrap", "0")
-    out = runs.with_name("out.json")
-    before = out.read_bytes()
-
-    def fail(self: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", fail)
-    assert main(["fit", str(runs), "--bootstrap", "10", "--json", str(out)]) == 2
-    assert out.read_bytes() == before
-    assert sorted(path.name for path in runs.parent.iterdir()) == ["out.json", "runs.csv"]
-
-
-def test_a_report_can_go_to_a_link_or_a_pipe(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    link, target = runs.with_name("link.json"), runs.with_name("target.json")
-    link.symlink_to(target)
-    assert main(["fit", str(runs), "--bootstrap", "0", "--json", str(link)]) == 0
-    assert link.is_symlink() and json.loads(target.read_text())["method"] == "isoflop"
-    assert main(["fit", str(runs), "--bootstrap", "0", "--json", "/dev/null"]) == 0
-    assert Path("/dev/null").is_char_device()
 
 
 def test_a_valley_left_out_shows_in_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

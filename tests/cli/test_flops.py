@@ -1,6 +1,5 @@
 """The flops command: its JSON, its table, its refusals."""
 
-import json
 import shlex
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from chinchilla_lib.architecture import KNOWN_SHAPES, TransformerShape, count_pa
 from chinchilla_lib.cli import main
 from chinchilla_lib.cli.flops import _EXAMPLES
 from chinchilla_lib.flops import CONVENTIONS, training_flops, training_flops_per_token
+from tests.cli.checks import costs_one_line, report_of
 
 SHAPE = shlex.split(
     "--family gopher --n-layers 8 --d-model 512 --n-heads 8 --kv-size 64 --ffw-size 2048 "
@@ -18,9 +18,7 @@ SHAPE = shlex.split(
 
 
 def test_a_shape_is_counted_as_in_table_a9(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out.json"
-    assert main(["flops", *SHAPE, "--json", str(out)]) == 0
-    report = json.loads(out.read_text())
+    report = report_of(tmp_path, "flops", *SHAPE)
     assert report["n_params"] == 43_692_032
     assert report["n_params_non_embedding"] == 43_692_032 - 16_384_000
     assert set(report["flops_per_token"]) == set(CONVENTIONS)
@@ -43,9 +41,7 @@ def test_a_shape_is_counted_as_in_table_a9(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("model", KNOWN_SHAPES)
 def test_a_known_model_and_its_run(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out.json"
-    assert main(["flops", "--model", model, "--n-tokens", "1.4T", "--json", str(out)]) == 0
-    report = json.loads(out.read_text())
+    report = report_of(tmp_path, "flops", "--model", model, "--n-tokens", "1.4T")
     assert report["model"] == model
     assert report["n_params"] == count_params(KNOWN_SHAPES[model]).total
     assert report["n_tokens"] == 1.4e12
@@ -77,12 +73,7 @@ def test_a_known_model_and_its_run(model: str, tmp_path: Path, capsys: pytest.Ca
 def test_bad_values_cost_one_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["flops", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("chinchilla-lib: error: ")
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
+    costs_one_line(capsys, message, "flops", *arguments)
 
 
 def test_the_examples_of_the_help_run(

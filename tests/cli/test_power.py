@@ -1,6 +1,5 @@
 """The power command: its JSON, its text, and one line with status 2 for everything that is wrong."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ import pytest
 
 from chinchilla_lib.cli import main
 from chinchilla_lib.cli.power import _EPILOG
-from chinchilla_lib.fitting.power import law_with_exponent, measure_power, plan_profiles, read_sweep
+from chinchilla_lib.fitting.planned_profiles import law_with_exponent, plan_profiles
+from chinchilla_lib.fitting.power import measure_power, read_sweep
 from chinchilla_lib.reference.laws import LAWS
 from chinchilla_lib.sweeps.table import SweepTable
+from tests.cli.checks import costs_one_line, report_of
 from tests.cli.test_fit import rows, write
 
 
@@ -21,14 +22,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def powered(folder: Path, options: str) -> dict[str, Any]:
-    out = folder / "out.json"
-    assert main(["power", "--json", str(out), *shlex.split(options)]) == 0
-
-    def refuse(constant: str) -> None:
-        pytest.fail(f"{constant} is not JSON")
-
-    report: dict[str, Any] = json.loads(out.read_text(), parse_constant=refuse)
-    return report
+    return report_of(folder, "power", *shlex.split(options))
 
 
 def test_the_report_is_the_librarys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,11 +96,7 @@ def test_what_is_wrong_costs_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(runs.parent)
-    assert main(["power", *shlex.split(options)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
+    costs_one_line(capsys, message, "power", *shlex.split(options))
 
 
 def test_the_examples_of_the_help_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
