@@ -12,7 +12,7 @@ import pytest
 
 from chinchilla_lib.cli import experiment, main
 from chinchilla_lib.corpus.shards import Shards
-from chinchilla_lib.errors import DivergedError
+from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.experiments import runner
 from chinchilla_lib.experiments.catalogue import EXPERIMENTS
 from chinchilla_lib.runs import LossCurve, RunConfig, RunRecord
@@ -221,6 +221,23 @@ def test_all_that_a_tier_affords_is_run_and_the_rest_is_named(
     err = capsys.readouterr().err
     assert ("rates", "ci") in done
     assert len(done) + err.count("left out: ") == len(EXPERIMENTS)
+
+
+def test_one_that_cannot_be_done_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def lack(chosen: Any, *_: object) -> int:
+        if chosen.name == "rates":
+            raise InputError("its corpus cannot be had")
+        done.append(chosen.name)
+        return 0
+
+    monkeypatch.setattr(experiment, "_run_one", lack)
+    assert main(["experiment", "run", "--all", "--tier", "ci"]) == 2
+    assert "error: rates: its corpus cannot be had" in capsys.readouterr().err
+    assert done
 
 
 @pytest.mark.parametrize(
