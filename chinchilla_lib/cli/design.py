@@ -10,7 +10,9 @@ from chinchilla_lib._format import parse_number
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting.design import TARGETS, candidate_grid, design_runs
+from chinchilla_lib.fitting.design import design_runs
+from chinchilla_lib.fitting.design_target import TARGETS
+from chinchilla_lib.fitting.offered_runs import candidate_grid
 from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = ["register", "run"]

@@ -6,20 +6,24 @@ ln L is taken to be the same for all runs, unless the residuals say otherwise.
 """
 
 import math
-import textwrap
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr
 
-from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib._format import format_flops
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.arguments import check_noise, check_seed, check_simulations
 from chinchilla_lib.fitting.c_optimal import Offers, optimal_counts, whole_counts
+from chinchilla_lib.fitting.design_result import Design, DesignRun
+from chinchilla_lib.fitting.design_target import target_slopes, target_values
 from chinchilla_lib.fitting.leftover import lack_of_fit
 from chinchilla_lib.fitting.leverage import leverages, surface_slopes
 from chinchilla_lib.fitting.objective import Runs
+from chinchilla_lib.fitting.offered_runs import Candidates, candidate_grid
 from chinchilla_lib.fitting.parametric import fit_parametric
 from chinchilla_lib.fitting.refit import refit_rows
 from chinchilla_lib.fitting.result import FrontierFit
@@ -27,321 +31,20 @@ from chinchilla_lib.fitting.search import Space
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = [
-    "TARGETS",
-    "Candidates",
-    "Design",
-    "DesignRun",
-    "candidate_grid",
-    "design_runs",
-    "simulated_se",
-    "target_slopes",
-]
+__all__ = ["design_runs", "simulated_se"]
 
 FloatArray = npt.NDArray[np.float64]
-
-TARGETS: Final = ("a", "log_n_opt", "alpha", "beta", "E")
-"""Numbers that a design can be for: the exponent of N_opt, ln N_opt at a budget, and three of the law's."""
 
 _N_LAW: Final = 5
 _UNEQUAL: Final = 0.01  # p-value below which the noise is not the same for all runs
 _EXACT: Final = 1e-9  # of ln L: residuals below it are rounding
 _RANK: Final = 1e-10
-_SMALLEST: Final = 1_000.0
 _FEW_LEFT: Final = 10  # degrees of freedom, below which the noise itself is poorly known
 _MANY: Final = 200
-_FINEST: Final = 200
 _REFUSED: Final = 0.01  # p-value below which the law misses more than noise explains
 _TOO_MANY: Final = 1e15  # runs; beyond it counts are no longer exact
 _ROUGH: Final = 0.02  # loss of efficiency by rounding that is worth a note
 _WIDE: Final = 0.3  # of alpha, beta or E, beyond which slopes at the estimate tell little
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Runs that can be bought; arrays of shape (n_candidates,).
-
-    Raises
-    ------
-    InputError
-        If columns differ in length or a number is not finite and above 0.
-    """
-
-    n_params: FloatArray
-    """Parameters."""
-    n_tokens: FloatArray
-    """Training tokens."""
-    flops: FloatArray
-    """Price of one run in FLOPs."""
-
-    def __post_init__(self) -> None:
-        shapes = {np.shape(getattr(self, name)) for name in ("n_params", "n_tokens", "flops")}
-        if len(shapes) != 1 or len(next(iter(shapes))) != 1 or not len(self.flops):
-            raise InputError(
-                f"candidates need columns of one length, 1 or more, found shapes {sorted(shapes)}"
-            )
-        for name in ("n_params", "n_tokens", "flops"):
-            values = np.asarray(getattr(self, name), dtype=np.float64)
-            good = np.isfinite(values) & (values > 0)
-            if not good.all():
-                raise InputError(
-                    f"{name} of candidates must be finite and above 0, found {values[~good][0]}; "
-                    "give plain counts"
-                )
-            object.__setattr__(self, name, values)
-
-    def __len__(self) -> int:
-        """Number of candidates."""
-        return len(self.flops)
-
-
-@dataclass(frozen=True)
-class DesignRun:
-    """Runs of one size and length."""
-
-    n_params: float
-    """Parameters."""
-    n_tokens: float
-    """Training tokens."""
-    flops: float
-    """Of one of them."""
-    count: int
-    """How many, with seeds of their own."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return dict(vars(self))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Design:
-    """The next runs, what they promise, and how much better any others could be."""
-
-    source: str
-    """Where the runs so far come from."""
-    target: str
-    """One of `TARGETS`."""
-    at: float | None
-    """The budget of ``log_n_opt`` in FLOPs, C = 6ND; None for other targets."""
-    estimate: float
-    """The target as the runs so far have it."""
-    runs: tuple[DesignRun, ...]
-    """What to run, by FLOPs of a run."""
-    budget: float
-    """FLOPs that could be spent."""
-    max_runs: int | None
-    """Runs that could be bought at most; None for no bound."""
-    noise: float
-    """Standard deviation of ln L between seeds; that at the runs' geometric mean FLOPs, if it varies."""
-    noise_exponent: float
-    """The power of FLOPs by which the noise varies; 0 if the residuals do not show that it does."""
-    se_before: float
-    """Standard error of the target from the runs so far."""
-    se_after: float
-    """With the runs of this design."""
-    se_continuous: float
-    """With the optimal counts before they were rounded."""
-    se_bound: float
-    """No runs of this price, taken from the candidates, have a smaller one."""
-    se_simulated: float | None = None
-    """Spread of refits to simulated losses of all runs, see `simulated_se`; None if not asked for."""
-    n_candidates: int
-    """Sizes times token counts that could be chosen."""
-    n_params_range: tuple[float, float]
-    """Of the candidates."""
-    n_tokens_range: tuple[float, float]
-    """Of the candidates."""
-    messages: tuple[str, ...] = field(default=())
-    """Doubts, one sentence each."""
-
-    @property
-    def flops(self) -> float:
-        """FLOPs of all runs."""
-        return float(sum(run.flops * run.count for run in self.runs))
-
-    @property
-    def n_runs(self) -> int:
-        """Number of runs."""
-        return sum(run.count for run in self.runs)
-
-    @property
-    def efficiency(self) -> float:
-        """The bound on the variance over the variance of this design, 1 at most."""
-        return _share(self.se_bound, self.se_after)
-
-    @property
-    def rounding_loss(self) -> float:
-        """Share of the efficiency that whole runs cost, 0 or above."""
-        return max(0.0, 1 - _share(self.se_continuous, self.se_after))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "target": self.target,
-            "at": self.at,
-            "estimate": self.estimate,
-            "runs": [run.to_dict() for run in self.runs],
-            "n_runs": self.n_runs,
-            "flops": self.flops,
-            "budget": self.budget,
-            "max_runs": self.max_runs,
-            "noise": self.noise,
-            "noise_exponent": self.noise_exponent,
-            "se_before": self.se_before,
-            "se_after": self.se_after,
-            "se_continuous": self.se_continuous,
-            "se_bound": self.se_bound,
-            "se_simulated": self.se_simulated,
-            "efficiency": self.efficiency,
-            "rounding_loss": self.rounding_loss,
-            "n_candidates": self.n_candidates,
-            "n_params_range": list(self.n_params_range),
-            "n_tokens_range": list(self.n_tokens_range),
-            "source": self.source,
-            "messages": list(self.messages),
-        }
-
-    def __str__(self) -> str:
-        notes = (
-            textwrap.fill(f"note: {message}", 96, initial_indent="  ", subsequent_indent="    ")
-            for message in self.messages
-        )
-        return "\n".join([*_text_lines(self), *notes])
-
-
-def _share(smaller: float, larger: float) -> float:
-    return min(1.0, (smaller / larger) ** 2) if larger > 0 else 1.0
-
-
-def candidate_grid(
-    table: SweepTable,
-    *,
-    n_params: tuple[float, float] | None = None,
-    n_tokens: tuple[float, float] | None = None,
-    ratio: tuple[float, float] | None = None,
-    flops: tuple[float, float] | None = None,
-    factor: float = 2.0,
-    n_grid: int = 25,
-) -> Candidates:
-    """Every size of a range with every token count of another, evenly spaced in logarithms.
-
-    Parameters
-    ----------
-    table : SweepTable
-        The runs so far. A candidate costs 6ND times what runs of its size cost over 6ND in the table,
-        interpolated in ln N, so that FLOPs are counted as there.
-    n_params, n_tokens : tuple of float, optional
-        Lowest and highest; by default those of the runs, stretched.
-    ratio : tuple of float, optional
-        Lowest and highest tokens per parameter; by default those of the runs, stretched: the law's word on
-        other ratios is a guess, and the corners of the ranges are hundreds of times beyond them.
-    flops : tuple of float, optional
-        Lowest and highest FLOPs of one run; by default all are offered.
-    factor : float
-        By how much default ranges are stretched on either side, 1 or above.
-    n_grid : int
-        Values of each, 2 to 200; one where a range is a point.
-
-    Returns
-    -------
-    Candidates
-        With whole counts.
-
-    Raises
-    ------
-    InputError
-        If an argument is out of range, or no candidate is left.
-    """
-    if not (math.isfinite(factor) and factor >= 1):
-        raise InputError(f"factor must be finite and 1 or above, found {factor!r}; 2 is the default")
-    if not 2 <= n_grid <= _FINEST:
-        raise InputError(f"n_grid must be from 2 to {_FINEST}, found {n_grid!r}; 25 is the default")
-    sizes, tokens = (
-        _spaced(name, given, getattr(table, name), factor, n_grid)
-        for name, given in (("n_params", n_params), ("n_tokens", n_tokens))
-    )
-    size, length = (values.ravel() for values in np.meshgrid(sizes, tokens, indexing="ij"))
-    if ratio is None:
-        known = table.n_tokens / table.n_params
-        ratio = float(known.min()) / factor, float(known.max()) * factor
-    price = 6 * size * length * _price_ratio(table, size)
-    kept = np.ones(len(size), dtype=np.bool_)
-    for values, bounds in ((length / size, ratio), (price, flops)):
-        if bounds is not None:
-            kept &= (values >= bounds[0]) & (values <= bounds[1])
-    if not kept.any():
-        raise InputError(
-            f"of {len(kept)} candidates none has tokens per parameter in {_bounds(ratio)} and FLOPs in "
-            f"{_bounds(flops)}; give wider bounds, or a finer grid"
-        )
-    return Candidates(size[kept], length[kept], price[kept])
-
-
-def _bounds(bounds: tuple[float, float] | None) -> str:
-    return "any range" if bounds is None else f"{bounds[0]:.4g} to {bounds[1]:.4g}"
-
-
-def _spaced(
-    name: str, given: tuple[float, float] | None, known: FloatArray, factor: float, n_grid: int
-) -> FloatArray:
-    low, high = (known.min() / factor, known.max() * factor) if given is None else given
-    if given is None:
-        low = min(max(low, _SMALLEST), float(known.min()))
-    if not (math.isfinite(high) and _SMALLEST <= low <= high):
-        raise InputError(
-            f"{name} must go from a count of 1,000 or more to one that is no smaller, found "
-            f"{low:.4g} to {high:.4g}; give plain counts"
-        )
-    return np.unique(np.round(np.geomspace(low, high, n_grid)))
-
-
-def _price_ratio(table: SweepTable, n_params: FloatArray) -> FloatArray:
-    """FLOPs of the table over 6ND at some sizes."""
-    sizes, label = np.unique(table.n_params, return_inverse=True)
-    ratio = np.log(table.flops / (6 * table.n_params * table.n_tokens))
-    mean = np.bincount(label, weights=ratio) / np.bincount(label)
-    return np.asarray(np.exp(np.interp(np.log(n_params), np.log(sizes), mean)), dtype=np.float64)
-
-
-def target_slopes(law: ParametricLoss, target: str, at: float | None = None) -> tuple[float, FloatArray]:
-    """A target's value, and its slopes in E, ln A, ln B, alpha and beta.
-
-    Parameters
-    ----------
-    law : ParametricLoss
-    target : str
-        One of `TARGETS`.
-    at : float, optional
-        The budget of ``log_n_opt`` in FLOPs, C = 6ND.
-
-    Raises
-    ------
-    InputError
-        If the target is not known or a budget is missing or not wanted.
-    """
-    if target not in TARGETS:
-        raise InputError(f"target is {target!r}; give one of {', '.join(TARGETS)}")
-    if (target == "log_n_opt") != (at is not None):
-        raise InputError(
-            f"at is {at!r} with target {target!r}; log_n_opt needs the FLOPs of a budget, others take none"
-        )
-    alpha, beta = law.alpha, law.beta
-    total = alpha + beta
-    slopes = np.zeros(_N_LAW)
-    if target == "a":
-        slopes[3:] = -beta / total**2, alpha / total**2
-        return law.a, slopes
-    if at is not None:
-        if not (math.isfinite(at) and at > 0):
-            raise InputError(f"at must be finite and above 0, found {at!r}; give a budget in FLOPs")
-        log_c = math.log(at / 6)
-        # ln N_opt = (ln alpha + ln A - ln beta - ln B + beta ln(C / 6)) / (alpha + beta)
-        log_n = (math.log(alpha * law.A) - math.log(beta * law.B) + beta * log_c) / total
-        slopes[1:] = 1 / total, -1 / total, (1 / alpha - log_n) / total, (log_c - 1 / beta - log_n) / total
-        return log_n, slopes
-    place = {"E": 0, "alpha": 3, "beta": 4}[target]
-    slopes[place] = 1.0
-    return float(getattr(law, target)), slopes
 
 
 def design_runs(
@@ -365,7 +68,7 @@ def design_runs(
     budget : float
         FLOPs to spend, counted as in the table.
     target : str
-        One of `TARGETS`.
+        One of `chinchilla_lib.fitting.design_target.TARGETS`.
     at : float, optional
         For ``log_n_opt``, a budget in FLOPs (C = 6ND); by default that of the largest run so far.
     candidates : Candidates, optional
@@ -410,10 +113,10 @@ def design_runs(
         raise InputError(f"budget must be finite and above 0, found {budget!r}; give FLOPs to spend")
     if max_runs is not None and max_runs < 1:
         raise InputError(f"max_runs must be 1 or above, found {max_runs!r}; leave it out for no bound")
-    if noise is not None and not (math.isfinite(noise) and noise > 0):
-        raise InputError(f"noise must be finite and above 0, found {noise!r}; 0.002 is 0.2 % of the loss")
-    if n_simulated < 0 or n_simulated == 1:
-        raise InputError(f"n_simulated must be 0, or 2 or above, found {n_simulated!r}")
+    if noise is not None:
+        check_noise(noise)
+    check_simulations(n_simulated)
+    check_seed(seed)
     if target == "log_n_opt" and at is None:
         at = float((6 * table.n_params * table.n_tokens).max())
     offered = candidate_grid(table) if candidates is None else candidates
@@ -449,10 +152,7 @@ def design_runs(
         )
         for one in bought
     )
-    before = known.noise * float(np.linalg.norm(offers.direction))
-    after = known.noise * math.sqrt(offers.variance(counts))
-    simulated = _simulated(known, runs, target, at, n_simulated, seed) if n_simulated else None
-    return Design(
+    design = Design(
         source=table.source,
         target=target,
         at=at,
@@ -462,16 +162,16 @@ def design_runs(
         max_runs=max_runs,
         noise=known.noise,
         noise_exponent=known.exponent,
-        se_before=before,
-        se_after=after,
+        se_before=known.noise * float(np.linalg.norm(offers.direction)),
+        se_after=known.noise * math.sqrt(offers.variance(counts)),
         se_continuous=known.noise * math.sqrt(optimum.variance),
         se_bound=known.noise * math.sqrt(min(optimum.bound, offers.variance(counts))),
-        se_simulated=simulated,
+        se_simulated=_simulated(known, runs, target, at, n_simulated, seed) if n_simulated else None,
         n_candidates=len(offered),
         n_params_range=(float(offered.n_params.min()), float(offered.n_params.max())),
         n_tokens_range=(float(offered.n_tokens.min()), float(offered.n_tokens.max())),
-        messages=_messages(known, offers, slopes, counts, runs, optimum.variance, simulated, after),
     )
+    return replace(design, messages=_messages(known, design))
 
 
 def simulated_se(table: SweepTable, design: Design, *, n_simulated: int = 400, seed: int = 0) -> float:
@@ -502,6 +202,7 @@ def simulated_se(table: SweepTable, design: Design, *, n_simulated: int = 400, s
     """
     if n_simulated < 2:
         raise InputError(f"n_simulated must be 2 or above, found {n_simulated!r}; 400 is the default")
+    check_seed(seed)
     known = _Known.from_table(table, design.noise, design.noise_exponent)
     return _simulated(known, design.runs, design.target, design.at, n_simulated, seed)
 
@@ -586,15 +287,10 @@ def _noise_exponent(residuals: FloatArray, slopes: FloatArray, log_flops: FloatA
 
 
 def _simulated(
-    known: _Known, runs: tuple[DesignRun, ...], target: str, at: float | None, n_simulated: int, seed: int
+    known: _Known, runs: Sequence[DesignRun], target: str, at: float | None, n_simulated: int, seed: int
 ) -> float:
-    if seed < 0:
-        raise InputError(f"seed must be a whole number, 0 or above, found {seed!r}")
-    table, law = known.fit.table, known.law
-    n_params = np.concatenate([table.n_params, [run.n_params for run in runs]])
-    n_tokens = np.concatenate([table.n_tokens, [run.n_tokens for run in runs]])
-    flops = np.concatenate([table.flops, [run.flops for run in runs]])
-    counts = np.concatenate([np.ones(len(table)), [run.count for run in runs]])
+    law = known.law
+    n_params, n_tokens, flops, counts = _joined(known.fit.table, runs)
     # Runs of one kind enter by their mean: least squares sees no more of them.
     weights = counts / known.scale(flops) ** 2
     noise = np.random.default_rng(seed).standard_normal((n_simulated, len(flops)))
@@ -604,28 +300,18 @@ def _simulated(
     data = Runs(x - center[0], y - center[1], log_loss, center, np.tile(weights, (n_simulated, 1)))
     truth = np.array([[law.E, math.log(law.A), math.log(law.B), law.alpha, law.beta]])
     params, _ = refit_rows(data, data.from_law(truth), math.inf, Space())
-    e, log_a, log_b, alpha, beta = data.to_law(params).T
-    if target == "a":
-        values = beta / (alpha + beta)
-    elif at is not None:
-        values = (np.log(alpha) + log_a - np.log(beta) - log_b + beta * math.log(at / 6)) / (alpha + beta)
-    else:
-        values = {"E": e, "alpha": alpha, "beta": beta}[target]
-    return float(np.std(values, ddof=1))
+    return float(np.std(target_values(data.to_law(params), target, at), ddof=1))
 
 
-def _messages(
-    known: _Known,
-    offers: Offers,
-    slopes: FloatArray,
-    counts: npt.NDArray[np.int64],
-    runs: tuple[DesignRun, ...],
-    continuous: float,
-    simulated: float | None,
-    after: float,
-) -> tuple[str, ...]:
+def _joined(table: SweepTable, runs: Sequence[DesignRun]) -> FloatArray:
+    """Sizes, tokens, FLOPs and counts of the runs so far and of others, shape (4, n)."""
+    known = np.stack([table.n_params, table.n_tokens, table.flops, np.ones(len(table))])
+    new = np.array([(run.n_params, run.n_tokens, run.flops, run.count) for run in runs]).reshape(-1, 4)
+    return np.concatenate([known, new.T], axis=1)
+
+
+def _messages(known: _Known, design: Design) -> tuple[str, ...]:
     table, law, messages = known.fit.table, known.law, []
-    n_runs = int(counts.sum())
     if known.noise < _EXACT:
         messages.append(
             "the runs so far lie on the law to rounding, so standard errors mean nothing; give the noise"
@@ -635,18 +321,18 @@ def _messages(
     if (refusal := _refusal(known.fit)) is not None:
         messages.append(refusal)
     if known.exponent:
-        plain = _unweighted_se(known, offers, slopes, counts)
+        plain = _unweighted_se(known, design)
         messages.append(
             f"the noise varies as FLOPs to the power {known.exponent:.2f} (p = {known.p_value:.1g}): runs "
             "count by the inverse of their variance, and the promise is that of a fit weighted likewise; "
             f"without weights the standard error is {plain:.3g}"
         )
-    if n_runs > _MANY:
+    if design.n_runs > _MANY:
         messages.append(
-            f"{n_runs} runs, because small runs tell most for their FLOPs and nothing else has a price here; "
-            "bound their number with max_runs, or raise the smallest size and token count"
+            f"{design.n_runs} runs, because small runs tell most for their FLOPs and nothing else has a "
+            "price here; bound their number with max_runs, or raise the smallest size and token count"
         )
-    if offers.variance(counts) > 0 and (lost := 1 - continuous / offers.variance(counts)) > _ROUGH:
+    if (lost := design.rounding_loss) > _ROUGH:
         messages.append(f"rounding to whole runs costs {lost:.1%} of the efficiency; a larger budget less")
     errors = known.noise * np.linalg.norm(known.whiten(np.eye(_N_LAW)), axis=1)
     if law.E == 0:
@@ -664,26 +350,28 @@ def _messages(
             f"{' and '.join(shaky)} {'is' if len(shaky) == 1 else 'are'} known to no better than {_WIDE:.0%} "
             "so far, and the design is best at the estimate only: spend a part, fit, and design again"
         )
-    if len(runs) < _N_LAW:
+    if len(design.runs) < _N_LAW:
         messages.append(
-            f"the design has {len(runs)} kinds of runs: it tells the law's numbers, not whether the law holds"
+            f"the design has {len(design.runs)} kinds of runs: it tells the law's numbers, not whether the "
+            "law holds"
         )
     known_ratio = table.n_tokens / table.n_params
     outside = sum(
         run.count
-        for run in runs
+        for run in design.runs
         if not known_ratio.min() / 2 <= run.n_tokens / run.n_params <= known_ratio.max() * 2
     )
     if outside:
         messages.append(
-            f"{outside} of {n_runs} runs have less than half or more than twice the tokens per parameter of "
-            f"any run so far, {known_ratio.min():.3g} to {known_ratio.max():.3g}: nothing tells whether the "
-            "law holds there; bound the ratio"
+            f"{outside} of {design.n_runs} runs have less than half or more than twice the tokens per "
+            f"parameter of any run so far, {known_ratio.min():.3g} to {known_ratio.max():.3g}: nothing tells "
+            "whether the law holds there; bound the ratio"
         )
-    if simulated is not None and not 0.8 < simulated / max(after, 1e-300) < 1.25:
+    simulated = design.se_simulated
+    if simulated is not None and not 0.8 < simulated / max(design.se_after, 1e-300) < 1.25:
         messages.append(
-            f"simulated refits spread by {simulated:.3g} where {after:.3g} is promised: the slopes at the "
-            "estimate do not carry so far"
+            f"simulated refits spread by {simulated:.3g} where {design.se_after:.3g} is promised: the slopes "
+            "at the estimate do not carry so far"
         )
     return tuple(messages)
 
@@ -703,45 +391,12 @@ def _refusal(fit: FrontierFit) -> str | None:
     )
 
 
-def _unweighted_se(known: _Known, offers: Offers, slopes: FloatArray, counts: npt.NDArray[np.int64]) -> float:
+def _unweighted_se(known: _Known, design: Design) -> float:
     """Standard error of a fit that takes all runs alike, where the noise varies."""
-    table = known.fit.table
-    bought = np.flatnonzero(counts)
-    old_scale = known.scale(table.flops)
-    new_scale = known.scale(offers.prices[bought])
-    old = known.whiten(known.rows(table.n_params, table.n_tokens, table.flops))
-    rows = np.concatenate([old, offers.slopes[bought]])
-    scale = np.concatenate([old_scale, new_scale])
-    weight = np.concatenate([np.ones(len(table)), counts[bought]])
-    plain = rows * scale[:, None]
-    bread = np.linalg.inv(plain.T @ (weight[:, None] * plain))
-    meat = plain.T @ ((weight * scale**2)[:, None] * plain)
-    direction = known.whiten(slopes[None])[0]
+    n_params, n_tokens, flops, counts = _joined(known.fit.table, design.runs)
+    scale = known.scale(flops)[:, None]
+    plain = known.whiten(known.rows(n_params, n_tokens, flops)) * scale
+    bread = np.linalg.inv(plain.T @ (counts[:, None] * plain))
+    meat = plain.T @ (counts[:, None] * scale**2 * plain)
+    direction = known.whiten(target_slopes(known.law, design.target, design.at)[1][None])[0]
     return known.noise * math.sqrt(float(direction @ bread @ meat @ bread @ direction))
-
-
-def _text_lines(design: Design) -> list[str]:
-    wanted = design.target if design.at is None else f"{design.target} at {format_flops(design.at)} FLOPs"
-    lines = [
-        f"{design.n_runs} runs for {wanted}: {format_flops(design.flops)} of "
-        f"{format_flops(design.budget)} FLOPs, to be added to the runs of {design.source}",
-        f"  {'runs':>7} {'N':>8} {'D':>8} {'D/N':>8} {'FLOPs each':>11} {'of budget':>10}",
-    ]
-    lines += [
-        f"  {run.count:>7} {format_count(run.n_params):>8} {format_count(run.n_tokens):>8} "
-        f"{run.n_tokens / run.n_params:>8.3g} {format_flops(run.flops):>11} "
-        f"{run.count * run.flops / design.budget:>10.1%}"
-        for run in design.runs
-    ]
-    lines += [
-        f"  {wanted} = {design.estimate:.5g}, standard error {design.se_before:.3g} before, "
-        f"{design.se_after:.3g} after",
-        f"  certificate: no runs of this price, of {design.n_candidates} kinds with "
-        f"{' to '.join(map(format_count, design.n_params_range))} parameters and "
-        f"{' to '.join(map(format_count, design.n_tokens_range))} tokens,",
-        f"  reach less than {design.se_bound:.3g}; efficiency {design.efficiency:.2%}, "
-        f"whole runs cost {design.rounding_loss:.2%}",
-    ]
-    if design.se_simulated is not None:
-        lines.append(f"  simulated refits spread by {design.se_simulated:.3g}")
-    return lines

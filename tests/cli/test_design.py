@@ -1,6 +1,5 @@
 """The design command: its JSON, its text, and one line with status 2 for everything that is wrong."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,10 @@ import pytest
 
 from chinchilla_lib.cli import main
 from chinchilla_lib.cli.design import _EPILOG
-from chinchilla_lib.fitting.design import candidate_grid, design_runs
+from chinchilla_lib.fitting.design import design_runs
+from chinchilla_lib.fitting.offered_runs import candidate_grid
 from chinchilla_lib.sweeps.table import SweepTable
+from tests.cli.checks import costs_one_line, report_of
 from tests.cli.test_fit import rows, write
 
 
@@ -20,14 +21,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def designed(runs: Path, options: str) -> dict[str, Any]:
-    out = runs.with_name("out.json")
-    assert main(["design", str(runs), "--json", str(out), *shlex.split(options)]) == 0
-
-    def refuse(constant: str) -> None:
-        pytest.fail(f"{constant} is not JSON")
-
-    report: dict[str, Any] = json.loads(out.read_text(), parse_constant=refuse)
-    return report
+    return report_of(runs.parent, "design", str(runs), *shlex.split(options))
 
 
 def test_the_report_is_the_librarys_design(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,11 +82,7 @@ def test_what_is_wrong_costs_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(runs.parent)
-    assert main(["design", "runs.csv", *shlex.split(options)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
+    costs_one_line(capsys, message, "design", "runs.csv", *shlex.split(options))
 
 
 def test_the_examples_of_the_help_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.fitting.design import (
-    TARGETS,
-    Candidates,
-    Design,
-    candidate_grid,
-    design_runs,
-    simulated_se,
-    target_slopes,
-)
+from chinchilla_lib.fitting.design import design_runs, simulated_se
+from chinchilla_lib.fitting.design_result import Design
+from chinchilla_lib.fitting.design_target import TARGETS, target_slopes
 from chinchilla_lib.fitting.leverage import surface_slopes
+from chinchilla_lib.fitting.offered_runs import candidate_grid
 from chinchilla_lib.fitting.parametric import PARAMETRIC, fit_parametric, parametric_estimator
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep, simulate_table
@@ -46,25 +41,6 @@ def plain_se(design: Design, table: SweepTable) -> float:
     n_tokens = np.concatenate([table.n_tokens, *([run.n_tokens] * run.count for run in design.runs)])
     _, slopes = target_slopes(law, design.target, design.at)
     return design.noise * math.sqrt(slopes @ np.linalg.solve(information(law, n_params, n_tokens), slopes))
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_slopes_of_a_target_are_its_differences(target: str) -> None:
-    value, slopes = target_slopes(PUBLISHED, target, at(target))
-    step = 1e-6
-    for place, change in enumerate(
-        (
-            {"E": PUBLISHED.E + step},
-            {"A": PUBLISHED.A * math.exp(step)},
-            {"B": PUBLISHED.B * math.exp(step)},
-            {"alpha": PUBLISHED.alpha + step},
-            {"beta": PUBLISHED.beta + step},
-        )
-    ):
-        moved, _ = target_slopes(ParametricLoss(**(vars(PUBLISHED) | change)), target, at(target))
-        assert (moved - value) / step == pytest.approx(slopes[place], rel=1e-4, abs=1e-8)
-    if target == "log_n_opt":
-        assert value == pytest.approx(math.log(PUBLISHED.n_opt(1e22)))
 
 
 @pytest.mark.parametrize("max_runs", [None, 15])
@@ -136,26 +112,6 @@ def test_designs_depend_on_neither_the_order_of_rows_nor_the_unit_of_the_noise()
     assert louder.efficiency == pytest.approx(design.efficiency)
 
 
-def test_candidates_cost_what_the_table_counts() -> None:
-    """FLOPs that are a multiple of 6ND by size are interpolated in ln N."""
-    ratio = 1 + 0.1 * (np.log10(TABLE.n_params) - 8)
-    other = SweepTable(
-        run_id=TABLE.run_id, n_params=TABLE.n_params, n_tokens=TABLE.n_tokens, loss=TABLE.loss,
-        flops=ratio * TABLE.flops, flops_convention="matmul", source="simulated",
-    )  # fmt: skip
-    grid = candidate_grid(other, factor=1.0)
-    expected = 6 * grid.n_params * grid.n_tokens * (1 + 0.1 * (np.log10(grid.n_params) - 8))
-    np.testing.assert_allclose(grid.flops, expected, rtol=2e-3)
-    beyond = candidate_grid(other, n_params=(1e12, 1e12), ratio=(0, math.inf))
-    np.testing.assert_allclose(beyond.flops / (6 * beyond.n_params * beyond.n_tokens), ratio.max())
-    assert len(beyond) == 25
-    plain = candidate_grid(TABLE, ratio=(0, math.inf))
-    assert len(plain) == 25**2
-    np.testing.assert_allclose(plain.flops, 6 * plain.n_params * plain.n_tokens, rtol=1e-12)
-    assert plain.n_params.min() == pytest.approx(TABLE.n_params.min() / 2, rel=1e-6)
-    assert plain.n_tokens.max() == pytest.approx(TABLE.n_tokens.max() * 2, rel=1e-6)
-
-
 def test_noise_that_falls_with_flops_is_seen_and_weighed() -> None:
     budgets = np.geomspace(1e17, 1e21, 7).tolist()
     unequal = simulate_isoflop_sweep(
@@ -170,17 +126,6 @@ def test_noise_that_falls_with_flops_is_seen_and_weighed() -> None:
         for seed in range(8)
     ]
     assert sum(one.noise_exponent != 0 for one in alike) <= 1
-
-
-@pytest.mark.parametrize("factor", [1.0, 3.0])
-def test_runs_offered_are_like_those_so_far(factor: float) -> None:
-    """Where the largest size meets the fewest tokens, no run has been near."""
-    known = TABLE.n_tokens / TABLE.n_params
-    grid = candidate_grid(TABLE, factor=factor)
-    offered = grid.n_tokens / grid.n_params
-    assert len(grid) < 0.8 * 25**2
-    assert known.min() / factor <= offered.min() < known.min() / factor * 1.5
-    assert known.max() * factor / 1.5 < offered.max() <= known.max() * factor
 
 
 def repeated(law: ParametricLoss, bend: float, seed: int = 0) -> SweepTable:
@@ -255,18 +200,7 @@ def test_bad_arguments(change: dict[str, object], message: str) -> None:
         design_runs(TABLE, **({"budget": 1e20} | change))  # type: ignore[arg-type]
 
 
-def test_bad_candidates_and_grids() -> None:
-    with pytest.raises(InputError, match="n_params of candidates must be finite and above 0, found -1"):
-        Candidates(np.array([-1.0]), np.ones(1), np.ones(1))
-    with pytest.raises(InputError, match="columns of one length"):
-        Candidates(np.ones(2), np.ones(1), np.ones(1))
-    with pytest.raises(InputError, match="factor must be finite and 1 or above"):
-        candidate_grid(TABLE, factor=0.5)
-    for n_grid in (1, 201):
-        with pytest.raises(InputError, match=f"n_grid must be from 2 to 200, found {n_grid}"):
-            candidate_grid(TABLE, n_grid=n_grid)
-    with pytest.raises(InputError, match="n_tokens must go from a count of 1,000"):
-        candidate_grid(TABLE, n_tokens=(2e9, 1e9))
+def test_one_refit_has_no_spread() -> None:
     with pytest.raises(InputError, match="n_simulated must be 2 or above"):
         simulated_se(TABLE, design_runs(TABLE, 1e20, max_runs=2), n_simulated=1)
 
