@@ -34,7 +34,17 @@ ALLOWED: dict[str, set[str]] = {
     "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments", "evaluation"},
     "notebook": BASE,
     "cli": COUNTING
-    | {"workspace", "corpus", "sweeps", "fitting", "reference", "training", "evaluation", "plots", "experiments"},
+    | {
+        "workspace",
+        "corpus",
+        "sweeps",
+        "fitting",
+        "reference",
+        "training",
+        "evaluation",
+        "plots",
+        "experiments",
+    },
     "__main__": {"cli"},
 }
 

@@ -5,16 +5,15 @@ import datetime
 import json
 import logging
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from chinchilla_lib import workspace
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._terminal import duration, say, stop
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import InputError
@@ -108,7 +107,7 @@ def _list(options: argparse.Namespace) -> int:
         last = entry.experiment
         done = "no"
         if entry.provenance is not None:
-            done = f"{entry.provenance['date']}, {_duration(entry.provenance['run_seconds'])} of training"
+            done = f"{entry.provenance['date']}, {duration(entry.provenance['run_seconds'])} of training"
         print(
             f"  --tier {entry.tier:8} {entry.n_runs:4} runs {format_flops(entry.flops):>8} FLOPs   "
             f"recorded: {done}"
@@ -130,11 +129,11 @@ def _plan(options: argparse.Namespace) -> int:
         print(
             f"  {part['name']} on {part['corpus']}: {part['runs']} runs, "
             f"{format_flops(part['flops'])} FLOPs, "
-            f"longest {format_count(part['longest'])} tokens, about {_duration(part['seconds'])}"
+            f"longest {format_count(part['longest'])} tokens, about {duration(part['seconds'])}"
         )
     if price["later_unknown"]:
         print("  and runs that its forecast will ask for, priced when it is there")
-    print(f"about {_duration(price['seconds'])} with {options.workers} processes, nothing done yet assumed")
+    print(f"about {duration(price['seconds'])} with {options.workers} processes, nothing done yet assumed")
     return 0
 
 
@@ -143,7 +142,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.all == (options.name is not None):
         raise InputError("give the NAME of an experiment, or --all")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, stop)
     prices = _prices(options)
     if not options.all:
         return _run_one(find_experiment(options.name), options.tier, options, prices)
@@ -157,19 +156,19 @@ def _run(options: argparse.Namespace) -> int:
         seconds = _price(experiment, tier, options.workers, prices)["seconds"] if tier else 0.0
         if tier is None or seconds > left:
             why = (
-                "it has no tier so small" if tier is None else f"{tier} takes about {_duration(seconds)} more"
+                "it has no tier so small" if tier is None else f"{tier} takes about {duration(seconds)} more"
             )
-            _say(f"left out: {experiment.name} ({why})")
+            say(f"left out: {experiment.name} ({why})")
         else:
             chosen.append((experiment, tier))
             left -= seconds
     status = 0
     for experiment, tier in chosen:
-        _say(f"== {experiment.name}, tier {tier}")
+        say(f"== {experiment.name}, tier {tier}")
         try:
             status = max(status, _run_one(experiment, tier, options, prices))
         except InputError as error:  # such as a corpus that cannot be had here: the others can be done
-            _say(f"error: {experiment.name}: {error}")
+            say(f"error: {experiment.name}: {error}")
             status = 2
     return status
 
@@ -184,7 +183,7 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
         prepare=lambda part: _prepare(part, folder, corpora),
         n_workers=options.workers,
         estimate_seconds=prices,
-        on_part=lambda part, plan: _say(
+        on_part=lambda part, plan: say(
             f"{name}, {part.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs"
         ),
         on_progress=_show,
@@ -199,10 +198,10 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
             later = experiment.parts_of(tier, forecast)[len(parts) :]
             records |= run_parts(later, folder, sitting, neighbours=neighbours)
     except KeyboardInterrupt:
-        _say(f"stopped; finished runs are in {folder} and the same command goes on from there")
+        say(f"stopped; finished runs are in {folder} and the same command goes on from there")
         raise
     except SweepError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     rows = {part: [experiment.row(record) for record in done] for part, done in records.items()}
     print(f"{name}: {experiment.judge(rows, forecast)}")
@@ -213,7 +212,7 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
         target = options.record / name
         about = _provenance(experiment.name, tier, folder, records) | {"corpora": corpora}
         write_recorded(target, runs_table(records, experiment.row), about, curves_table(records))
-        _say(f"recorded in {target}")
+        say(f"recorded in {target}")
     return 0
 
 
@@ -238,7 +237,7 @@ def _find_forecast(
     forecast = write_forecast(experiment, tier, rows, path)
     print(json.dumps(forecast, indent=1))
     if record:
-        _say(f"the forecast is in {path}; commit it, then run the same command again to test it")
+        say(f"the forecast is in {path}; commit it, then run the same command again to test it")
         return None
     return forecast
 
@@ -282,7 +281,7 @@ def _prepare(part: Part, folder: Path, corpora: dict[str, dict[str, Any]]) -> tu
     """Shards and a trainer for a part; what is to be recorded of the corpus goes into `corpora`."""
     from chinchilla_lib.training.trainer import ShardTrainer  # torch, only when runs are asked for
 
-    _say(f"corpus {part.corpus}: preparing or checking")
+    say(f"corpus {part.corpus}: preparing or checking")
     at = workspace.folder("corpora", f"{part.corpus}-{part.vocab_size}")
     shards: Shards = prepare_corpus(part.corpus, at, vocab_size=part.vocab_size)
     corpora[shards.identity] = {
@@ -296,7 +295,7 @@ def _prepare(part: Part, folder: Path, corpora: dict[str, dict[str, Any]]) -> tu
     }
     plan: SweepPlan = part.plan(shards.identity).preview()
     if (epochs := plan.epochs(shards.train.n_tokens)) > 1:
-        _say(f"{part.name}: the longest run passes over its corpus {epochs:.2f} times")
+        say(f"{part.name}: the longest run passes over its corpus {epochs:.2f} times")
     plan.check_epochs(shards.train.n_tokens)
     models = (folder / "models").resolve() if part.keeps_models else None
     return shards.identity, ShardTrainer(at.resolve(), models_folder=models)
@@ -328,19 +327,5 @@ def _show(progress: Progress) -> None:
         config = progress.result.config
         loss = "failed" if isinstance(progress.result, RunFailure) else f"{progress.result.loss:.4f}"
         ended = f"  {format_flops(config.flops_budget)} FLOPs, width {config.shape.d_model}: {loss}"
-    left = "" if progress.seconds_left is None else f", about {_duration(progress.seconds_left)} left"
-    _say(f"[{progress.n_done}/{progress.n_total}] {time.strftime('%H:%M:%S')}{left}{ended}")
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
+    say(f"[{progress.n_done}/{progress.n_total}] {time.strftime('%H:%M:%S')}{left}{ended}")

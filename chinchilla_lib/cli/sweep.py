@@ -4,12 +4,10 @@ import argparse
 import json
 import logging
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from chinchilla_lib import workspace
@@ -17,6 +15,7 @@ from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.architecture import FAMILIES, count_params
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import write_json
+from chinchilla_lib.cli._terminal import duration, say, stop
 from chinchilla_lib.corpus.shards import Shards, open_shards
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import PRECISIONS, SCHEDULES, RunConfig, RunFailure
@@ -136,13 +135,13 @@ def _plan(options: argparse.Namespace) -> int:
     wall = prices.wall_seconds(preview.configs, options.workers)
     _say_price(preview, shards, wall, options.workers)
     if plan.ladder:
-        _say(
+        say(
             f"in stages: the widths above {format_flops(plan.ladder.budgets[0])} FLOPs are those expected; "
             "each budget is centred on what the smaller ones measure"
         )
     if options.out:
         write_json(options.out, plan.to_dict(), option="--out")
-        _say(f"{options.out}: plan {plan.identity}")
+        say(f"{options.out}: plan {plan.identity}")
     if options.json:
         print(json.dumps(_report(preview, shards, seconds, wall, options.workers), indent=1))
     else:
@@ -163,7 +162,7 @@ def _run(options: argparse.Namespace) -> int:
     if left := runs_left(plan, folder):
         n_workers = executor.n_workers * (shard.count if shard else 1)
         _say_price(plan.preview(), shards, prices.wall_seconds(left, n_workers), n_workers)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
         records = run_sweep(
             plan,
@@ -173,22 +172,22 @@ def _run(options: argparse.Namespace) -> int:
             shard=shard,
             estimate_seconds=prices,
             retry_quarantined=options.retry_quarantined,
-            on_progress=lambda progress: _say(_describe(progress, time.monotonic() - started)),
+            on_progress=lambda progress: say(_describe(progress, time.monotonic() - started)),
         )
     except KeyboardInterrupt:
-        _say(f"stopped; finished runs are in {options.out} and the same command goes on from there")
+        say(f"stopped; finished runs are in {options.out} and the same command goes on from there")
         raise
     except SweepError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     if quarantined := folder.load_quarantine():
         names = ", ".join(failure.config.run_id for failure in quarantined)
-        _say(
+        say(
             f"{len(quarantined)} runs diverged and are in quarantine, not in the tables: {names}; "
             "--retry-quarantined tries them again"
         )
     if shard:
-        _say(f"shard {shard} is done; {len(runs_left(plan, folder))} runs are left to other shards")
+        say(f"shard {shard} is done; {len(runs_left(plan, folder))} runs are left to other shards")
     print(f"{options.out / 'runs.csv'}: {len(records)} runs in {time.monotonic() - started:.0f} s")
     return 0
 
@@ -209,7 +208,7 @@ def _status(options: argparse.Namespace) -> int:
         print("no runner is at work")
     if status.n_left and status.seconds_left is not None:
         whom = "" if status.runners else " for one worker"
-        print(f"about {_duration(status.seconds_left)} left{whom}")
+        print(f"about {duration(status.seconds_left)} left{whom}")
     for failure in status.quarantined:
         print(f"in quarantine: {failure.config.run_id}: {failure.reason}")
     return 0
@@ -309,7 +308,7 @@ def _open_corpus(name: str, vocab_size: int, folder: Path | None, *, named: bool
         return shards
     from chinchilla_lib.corpus.prepare import prepare_corpus  # needs more packages than prepared shards do
 
-    _say(f"corpus {name}: preparing or checking")
+    say(f"corpus {name}: preparing or checking")
     folder = folder or workspace.folder("corpora", f"{name}-{vocab_size}")
     return prepare_corpus(name, folder, vocab_size=vocab_size)
 
@@ -328,10 +327,6 @@ def _prices(shards: Shards) -> Prices:
     from chinchilla_lib.training.trainer import ShardTrainer  # torch, only when a sweep is asked for
 
     return Prices(ShardTrainer(shards.folder.resolve()).estimate_seconds)
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _report(
@@ -370,10 +365,10 @@ def _report(
 
 def _say_price(plan: SweepPlan, shards: Shards, seconds: float, workers: int) -> None:
     unique = shards.train.n_tokens
-    _say(
+    say(
         f"tier {plan.name}: {len(plan.configs)} runs, {format_flops(plan.flops)} FLOPs, "
         f"{format_count(plan.n_tokens)} tokens, at most {plan.epochs(unique):.2f} epochs of the corpus's "
-        f"{format_count(unique)}; about {_duration(seconds)} with {workers} processes"
+        f"{format_count(unique)}; about {duration(seconds)} with {workers} processes"
     )
 
 
@@ -387,25 +382,15 @@ def _list(configs: Sequence[RunConfig], seconds: Sequence[float]) -> None:
             f"{config.batch_size_tokens:>6} {steps:>7}{config.learning_rate:>7.4f} {cost:>5.0f}"
         )
     if any(config.n_steps < _FEW_STEPS for config in configs):
-        _say("* fewer than about 1,000 steps: the run may end above what its budget allows")
+        say("* fewer than about 1,000 steps: the run may end above what its budget allows")
 
 
 def _describe(progress: Progress, elapsed: float) -> str:
-    text = f"[{progress.n_done:>2}/{progress.n_total}] {_duration(elapsed):>8}"
+    text = f"[{progress.n_done:>2}/{progress.n_total}] {duration(elapsed):>8}"
     if progress.result is not None:
         config = progress.result.config
         ended = "failed" if isinstance(progress.result, RunFailure) else f"loss {progress.result.loss:.4f}"
         text += f"  {format_flops(config.flops_budget)} FLOPs, width {config.shape.d_model:>3}: {ended}"
     if progress.n_done < progress.n_total and progress.seconds_left is not None:
-        text += f"  about {_duration(progress.seconds_left)} left"
+        text += f"  about {duration(progress.seconds_left)} left"
     return text
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

@@ -5,14 +5,13 @@ import json
 import logging
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._terminal import say, stop
 from chinchilla_lib.corpus.shards import open_shards
 from chinchilla_lib.errors import DivergedError, InputError
 from chinchilla_lib.runs import RunConfig
@@ -65,10 +64,10 @@ def run(options: argparse.Namespace) -> int:
     folder = SweepFolder(options.out)
     model_path = options.out / "models" / f"{config.run_id}.safetensors" if options.save_model else None
     if config.run_id in folder.finished() and (model_path is None or model_path.exists()):
-        _say(f"run {config.run_id} is finished: {options.out / 'records'}")
+        say(f"run {config.run_id} is finished: {options.out / 'records'}")
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
         with join_world() as world:
             record = train_replicated(
@@ -85,10 +84,10 @@ def run(options: argparse.Namespace) -> int:
                 shutil.rmtree(folder.checkpoints(config.run_id), ignore_errors=True)
                 print(f"run {config.run_id}: held-out loss {record.loss:.4f} in {record.seconds:.0f} s")
     except (DivergedError, ReplicaLostError) as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        _say("stopped; the same command goes on from the last state kept")
+        say("stopped; the same command goes on from the last state kept")
         raise
     return 0
 
@@ -112,15 +111,6 @@ def _progress(config: RunConfig) -> Callable[[int, float], None]:
         nonlocal said
         if time.monotonic() - said >= _SECONDS_BETWEEN_LINES:
             said = time.monotonic()
-            _say(f"step {step} of {config.n_steps}: training loss {loss:.4f}")
+            say(f"step {step} of {config.n_steps}: training loss {loss:.4f}")
 
     return on_step
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
