@@ -23,7 +23,7 @@ from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.reference.recorded import load_recorded
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 
-__all__ = ["COLUMNS", "KINDS", "Span", "fit_sweep", "measured_law", "simulate_sweep", "summarise"]
+__all__ = ["COLUMNS", "FIRST", "KINDS", "Span", "fit_sweep", "measured_law", "simulate_sweep", "summarise"]
 
 COLUMNS: Final = (
     "decades", "noise_share", "n_sets", "low", "estimate", "high", "held", *LABELS, "frontier_identifiable",
@@ -33,8 +33,10 @@ COLUMNS: Final = (
 truth, shares of what is said of E, the share of sweeps whose frontier is identifiable by the fit's own
 verdict, and the median width of a's interval."""
 
+FIRST: Final = 3e10
+"""The smallest budget, FLOPs."""
+
 _RECORDED: Final = "cpu-20"
-_FIRST: Final = 3e10
 _N_BUDGETS: Final = 5
 _N_SIZES: Final = 7
 _N_DRAWS: Final = 200
@@ -103,7 +105,7 @@ def simulate_sweep(law: ParametricLoss, decades: float, *, noise: float, seed: i
         ``low``, ``estimate`` and ``high`` (of E), ``held``, ``label``, ``frontier`` (the label of the fit's
         own verdict), ``a_width``. A sweep that cannot be fitted leaves E not identifiable.
     """
-    budgets = np.geomspace(_FIRST, _FIRST * 10**decades, _N_BUDGETS).tolist()
+    budgets = np.geomspace(FIRST, FIRST * 10**decades, _N_BUDGETS).tolist()
     table = simulate_isoflop_sweep(law, budgets, n_sizes=_N_SIZES, noise=noise, seed=seed)
     try:
         fit = bootstrap_fit(PARAMETRIC, table, n_draws=_N_DRAWS, seed=seed)

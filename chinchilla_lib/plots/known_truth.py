@@ -9,7 +9,9 @@ from chinchilla_lib._format import format_flops
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.floor import LABELS
 from chinchilla_lib.experiments.known_truth import Estimate
+from chinchilla_lib.experiments.spans import FIRST
 from chinchilla_lib.fitting.result import FrontierFit
+from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.plots.style import INK, PALETTE, axes_or_new, label_axes, label_counts, sequence_colors
 
 if TYPE_CHECKING:
@@ -71,16 +73,17 @@ def plot_excess(
         ax.plot(distinct, means, color=color, linewidth=1.2, label=f"{format_flops(valley.flops)} FLOPs")
     at = np.array([getattr(point, against) for point in fit.points])
     lowest = np.array([point.loss for point in fit.points]) - floor
-    ax.plot(at, lowest, "D", color=PALETTE[1], markersize=7, zorder=4, label="minima")
+    ax.plot(at, lowest, "D", color=PALETTE[1], markersize=7, zorder=4, label="minima of parabolas")
     if exponent is not None:
         middle = np.exp([np.log(at).mean(), np.log(lowest).mean()])
         ends = np.array([at.min() / 2, at.max() * 2])
         line = middle[1] * (ends / middle[0]) ** -exponent
-        ax.plot(ends, line, "--", color=INK, linewidth=1.4, label=f"slope of theory, -{exponent:.3g}")
+        ax.plot(ends, line, "--", color=INK, linewidth=1.4, label=f"slope of theory, $-{exponent:.3g}$")
     ax.set_xscale("log")
     ax.set_yscale("log")
     label_counts(ax.xaxis)
     label_axes(ax, x=_AXES[against], y="loss less entropy (nats per token)")
+    ax.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     _plain_ticks(ax)
     return ax
 
@@ -123,15 +126,15 @@ def plot_estimates(
     return ax
 
 
-def plot_spans(rows: Sequence[Mapping[str, float]], truth: float, ax: "Axes | None" = None) -> "Axes":
-    """Draw the interval of E against the span of the budgets, by noise.
+def plot_spans(rows: Sequence[Mapping[str, float]], law: ParametricLoss, ax: "Axes | None" = None) -> "Axes":
+    """Draw the interval of E against the span of the budgets, by noise, below the loss of the best run.
 
     Parameters
     ----------
     rows : sequence of mapping
         Numbers under the names of `chinchilla_lib.experiments.spans.COLUMNS`.
-    truth : float
-        E, nats per token.
+    law : ParametricLoss
+        That the sweeps were simulated from.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -146,10 +149,15 @@ def plot_spans(rows: Sequence[Mapping[str, float]], truth: float, ax: "Axes | No
         If matplotlib is not installed.
     """
     ax = axes_or_new(ax)
+    spans = np.array(sorted({row["decades"] for row in rows}))
+    flops = FIRST * 10**spans
+    ax.plot(
+        spans, law.loss(law.n_opt(flops), law.d_opt(flops)), color=PALETTE[2], label="loss of the best run"
+    )
     shares = sorted({row["noise_share"] for row in rows}, reverse=True)
     for share, color, shift in zip(shares, PALETTE, np.linspace(-0.05, 0.05, len(shares)), strict=False):
         chosen = sorted((row for row in rows if row["noise_share"] == share), key=lambda row: row["decades"])
-        label = "noise of our seeds" if share == 1 else f"{share:.2g} of it"
+        label = "E, noise of our seeds" if share == 1 else f"E, {share:.0%} of that noise"
         for row in chosen:
             at = row["decades"] + shift
             ax.plot([at, at], [row["low"], row["high"]], color=color, linewidth=2.5, label=label)
@@ -157,8 +165,8 @@ def plot_spans(rows: Sequence[Mapping[str, float]], truth: float, ax: "Axes | No
             face = color if known else ax.get_facecolor()
             ax.plot(at, row["estimate"], "o", color=color, markerfacecolor=face, markersize=7)
             label = ""
-    ax.axhline(truth, color=INK, linestyle="--", linewidth=1.2, label="truth")
-    label_axes(ax, x="decades of compute", y="E, 90 % interval (nats per token)")
+    ax.axhline(law.E, color=INK, linestyle="--", linewidth=1.2, label="true E")
+    label_axes(ax, x="decades of compute", y="nats per token")
     return ax
 
 

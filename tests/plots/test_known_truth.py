@@ -28,10 +28,10 @@ def test_minima_fall_with_the_exponent_of_the_law(against: str, exponent: float)
     ax = new_axes()
     assert plot_excess(FIT, LAW.E, ax, against=against, exponent=exponent) is ax
     lines = {str(line.get_label()): line for line in ax.get_lines()}
-    at, lowest = lines["minima"].get_data()
+    at, lowest = lines["minima of parabolas"].get_data()
     assert list(at) == [getattr(point, against) for point in FIT.points]
     np.testing.assert_allclose(lowest, [point.loss - LAW.E for point in FIT.points])
-    theory = lines[f"slope of theory, -{exponent:.3g}"]
+    theory = lines[f"slope of theory, $-{exponent:.3g}$"]
     x, y = (np.log(np.asarray(values)) for values in theory.get_data())
     assert (y[1] - y[0]) / (x[1] - x[0]) == pytest.approx(-exponent)
     # The runs follow that law, so its minima lie on the line, but for the parabola's own bias.
@@ -65,12 +65,17 @@ def test_spans_are_drawn_by_noise_and_filled_where_e_is_known() -> None:
          "identifiable": known}
         for share in (1.0, 1 / 3) for decades, known in ((1.0, 0.0), (4.0, 0.9))
     ]  # fmt: skip
-    ax = plot_spans(rows, 1.2)
+    ax = plot_spans(rows, LAW)
     dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
     assert len(dots) == 4
     filled = [line.get_markerfacecolor() == line.get_color() for line in dots]
     assert filled == [False, True, False, True]
+    (best,) = [line for line in ax.get_lines() if line.get_label() == "loss of the best run"]
+    assert list(best.get_xdata()) == [1.0, 4.0]
+    flops = np.array([3e11, 3e14])
+    np.testing.assert_allclose(best.get_ydata(), LAW.loss(LAW.n_opt(flops), LAW.d_opt(flops)))
     legend = ax.get_legend()
     assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"noise of our seeds", "0.33 of it", "truth"}
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "loss of the best run", "E, noise of our seeds", "E, 33% of that noise", "true E"]  # fmt: skip
     ax.figure.canvas.draw()
