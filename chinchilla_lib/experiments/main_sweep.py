@@ -183,8 +183,10 @@ def exponents_by_window(
 def count_in_all_ways(table: SweepTable, *, n_draws: int = _DRAWS) -> tuple[Counting, ...]:
     """The exponent by Approach 2 under all ways of counting, from the same valleys.
 
-    A valley's minimum does not move with the way its FLOPs are counted, only its place on the axis of
-    compute does: at the minima 6ND grows as C^(a+b), so that the exponent over 6ND is a / (a + b).
+    The minima are kept where the valleys, as they were trained, have them, and each is set at what its runs
+    cost in the other count: at the minima 6ND grows as C^(a+b), so that the exponent over 6ND is a / (a + b).
+    Runs that cost the same in one count do not quite do so in another, which moves a minimum a little; how
+    much is left out here.
 
     Parameters
     ----------
