@@ -19,7 +19,6 @@ __all__ = ["RepeatedDraws", "bootstrap_data_constrained"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_OTHER_START: Final = 15.0  # of R*_N; about the published R*_D, too
 _CHECKED: Final = 1e-3  # of the objective: less than one run of a few hundred contributes
 _AT_END: Final = 1.001
 
@@ -64,7 +63,7 @@ def bootstrap_data_constrained(
 ) -> RepeatedDraws:
     """Refit resamples of the runs; fresh and repeating ones are drawn apart, with replacement.
 
-    Each draw is followed from the fit to all runs and from another R*_N, not from all starts of that fit.
+    Each draw is followed from the fit to all runs alone.
 
     Parameters
     ----------
@@ -89,10 +88,6 @@ def bootstrap_data_constrained(
         law=None if "E" in free else fit.law.law,
         r_n=None if "r_n" in free else fit.law.r_n,
     )
-    best = surface.params_of(fit.law)
-    starts = [best]
-    if "r_n" in free:
-        starts.append(np.concatenate([best[:1], [math.log(_OTHER_START)], best[2:]]))
     log_loss = np.log(table.loss)
     lower, upper = surface.bounds(log_loss)
     repeats = np.asarray(table.n_tokens) > fit.unique_tokens * (1 + 1e-9)
@@ -104,7 +99,7 @@ def bootstrap_data_constrained(
         by_run = np.empty((len(counts[0]), len(table)), dtype=np.int64)
         by_run[:, order] = np.concatenate(counts, axis=1)
         params, predicted = refit_surface(
-            surface, log_loss, np.array(starts), by_run, lower=lower, upper=upper, delta=fit.delta
+            surface, log_loss, surface.params_of(fit.law), by_run, lower=lower, upper=upper, delta=fit.delta
         )
         laws += [_law(surface, row) for row in params]
         n_unchecked += int((~(predicted < _CHECKED)).sum())

@@ -142,14 +142,14 @@ def fit_surface(
 def refit_surface(
     log_surface: LogSurface,
     log_loss: FloatArray,
-    starts: FloatArray,
+    start: FloatArray,
     counts: IntArray,
     *,
     lower: FloatArray,
     upper: FloatArray,
     delta: float = 1e-3,
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit resamples of the runs, all together, each from the same few starts.
+    """Fit resamples of the runs, all together, each from the optimum for all runs.
 
     The steps are those of reweighted least squares, which need no second derivatives: many, but cheap, and
     near enough to the optimum for an interval.
@@ -158,25 +158,24 @@ def refit_surface(
     ----------
     log_surface, log_loss, lower, upper, delta
         As :func:`fit_surface`.
-    starts : array of float, shape (n_starts, n_free)
-        The optimum for all runs, and others that may be lower for some.
+    start : array of float, shape (n_free,)
+        That optimum.
     counts : array of int, shape (n_draws, n_runs)
         How often each draw has each run.
 
     Returns
     -------
     params : array of float, shape (n_draws, n_free)
-        Of the lowest optimum of each draw.
+        Of each draw's optimum.
     predicted : array of float, shape (n_draws,)
         What one more step would gain, as a share of the objective.
     """
     check_delta(delta)
-    n_draws, n_starts = len(counts), len(starts)
-    point = np.clip(np.tile(starts, (n_draws, 1)), lower, upper)
+    point = np.tile(np.clip(start, lower, upper), (len(counts), 1))
     nothing = len(log_loss) * _nothing(delta)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for stage in _stages(delta):
-            problem = _Resamples(log_surface, log_loss, stage, np.repeat(counts, n_starts, axis=0))
+            problem = _Resamples(log_surface, log_loss, stage, counts)
             found = minimise(
                 problem.evaluate,
                 point,
@@ -188,9 +187,7 @@ def refit_surface(
                 tolerance=_PROMISED,
             )
             point = found.point
-    value = np.where(np.isfinite(found.value), found.value, np.inf).reshape(n_draws, n_starts)
-    best = value.argmin(axis=1) + n_starts * np.arange(n_draws)
-    return found.point[best], found.predicted[best] / (found.value[best] + nothing)
+    return found.point, found.predicted / (found.value + nothing)
 
 
 def _nothing(delta: float) -> float:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from chinchilla_lib._format import format_count
 from chinchilla_lib.experiments.repeats import FreshCurve, Worth
 from chinchilla_lib.laws import RepeatedDataLoss
-from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_counts
+from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_counts, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ __all__ = ["plot_misses", "plot_passes", "plot_worth"]
 FloatArray = npt.NDArray[np.float64]
 
 _MARKERS: Final = ("o", "s", "^", "D")
+_WITH_LEGEND: Final = (5.6, 4.8)  # inches; eight entries stand below the figure
 _LINES: Final = ("-", "--", ":", "-.")
 
 
@@ -81,6 +82,7 @@ def plot_passes(
         y="loss (nats per token)",
         title=f"{format_count(cells[0].n_params)} parameters",
     )
+    ax.legend(frameon=False, fontsize=9.5, loc="lower left")  # losses fall towards the right
     return ax
 
 
@@ -107,7 +109,7 @@ def plot_worth(
     MissingExtraError
         If matplotlib is not installed.
     """
-    ax = axes_or_new(ax)
+    ax = new_axes(_WITH_LEGEND) if ax is None else ax
     most = max(cell.epochs for cell in cells)
     grid = np.geomspace(1, most, 200)
     for (label, law), line in zip(laws.items(), _LINES, strict=False):
@@ -138,6 +140,7 @@ def plot_worth(
     ax.axhline(1, color=INK, linewidth=0.8)
     _epoch_axis(ax, most)
     label_axes(ax, x="passes over the set", y="worth of a token, in fresh ones")
+    ax.legend(frameon=False, fontsize=9.5, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     ax.set_ylim(bottom=0)
     return ax
 

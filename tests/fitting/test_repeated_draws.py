@@ -44,6 +44,14 @@ def test_without_decay_the_upper_end_is_infinite() -> None:
     assert draws.interval("r_d")[1] == math.inf
 
 
+def test_draws_find_their_way_back_from_infinity() -> None:
+    table, unique = repeated_runs(TRUTH, noise=0.002)
+    fit = fit_data_constrained(table, unique, law=TRUTH.law, r_n=None)
+    endless = replace(fit, law=replace(fit.law, r_n=math.inf))
+    low, high = bootstrap_data_constrained(endless, n_draws=20).interval("r_n")
+    assert low < TRUTH.r_n < high < 2 * TRUTH.r_n
+
+
 def test_what_is_not_allowed_is_named() -> None:
     table, unique = repeated_runs(TRUTH)
     fit = fit_data_constrained(table, unique, law=TRUTH.law, r_n=4)

@@ -94,7 +94,7 @@ def test_a_refit_is_the_fit_of_the_runs_written_out() -> None:
     log_loss = additive(x, y)(truth)[0] + 0.002 * rng.standard_normal(40)
     counts = rng.multinomial(40, np.full(40, 1 / 40), size=5)
     surface = additive(x, y)
-    params, predicted = refit_surface(surface, log_loss, truth, counts, lower=LOWER, upper=UPPER)
+    params, predicted = refit_surface(surface, log_loss, truth[0], counts, lower=LOWER, upper=UPPER)
     assert (predicted < 1e-3).all()
     for row, times in zip(params, counts, strict=True):
         again = np.repeat(np.arange(40), times)
