@@ -3,11 +3,11 @@
 All rules were fixed before their runs: an excess of :data:`MAX_EXCESS` for the rates, the standard
 deviation over seeds for the schedules.
 
-The schedules are compared three times. The first time, :data:`SCHEDULES`, the claim did not hold: cooldowns
+The schedules are compared three times. The first time, ``SCHEDULES``, the claim did not hold: cooldowns
 differed from the cosine by more than a seed does, and where they differed most they were better. But two
 things had changed at once, for those cooldowns went to zero and the cosine to a tenth of its peak. So it is
-done again, :data:`COOLDOWNS`, with cooldowns to a tenth, on seeds not seen before, by the same rule. That
-was worse: cooldowns lose what the last tenth of the rate still holds. So :data:`REPLICATION` has the first
+done again, ``COOLDOWNS``, with cooldowns to a tenth, on seeds not seen before, by the same rule. That
+was worse: cooldowns lose what the last tenth of the rate still holds. So ``REPLICATION`` has the first
 comparison once more, to zero, on the seeds and cosines of the second; no fourth is planned. All results stand
 as they came.
 """
