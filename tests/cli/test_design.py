@@ -70,6 +70,8 @@ def test_targets_ranges_and_noise(runs: Path) -> None:
         ("--budget 1e20 --n-params 1e9 1e8", "n_params must go from"),
         ("--budget 1e20 --ratio 1e9 2e9", "none has tokens per parameter in 1e+09 to 2e+09"),
         ("--budget 1e20 --n-params small 1e8", "--n-params is 'small'"),
+        ("--budget 1e20 --grid 5000", "n_grid must be from 2 to 200, found 5000"),
+        ("--budget nan", "--budget is 'nan'; it must be a finite number above zero"),
         ("--budget 1e20 --json runs.csv", "is the table of runs itself; name another file"),
         ("--budget 1e20 --max-runs 2 --json no/folder/out.json", "cannot be written"),
     ],

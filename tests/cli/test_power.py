@@ -78,6 +78,8 @@ def test_a_table_tells_design_and_noise(runs: Path) -> None:
         ("--from 1.5", "the exponent a must lie between 0 and 1, found 1.5"),
         ("--from 0.46 --decades 0", "--decades must be above 0, up to 20, found 0.0"),
         ("--from 0.46 --budgets 1", "n_budgets must be 2 or above, found 1"),
+        ("--from 0.46 --budgets 100000 --sizes 100", "10,000 runs of one seed are the most"),
+        ("--from nan", "the exponent a must lie between 0 and 1, found nan"),
         ("--from 0.46 --law newton", "no published law is called 'newton'"),
         ("--from 0.46 --flops much", "--flops is 'much'"),
         ("--from 0.46 --method envelope", "method is 'envelope'; give one of isoflop, valley"),
