@@ -113,7 +113,7 @@ def _judge(results: Results, forecast: Forecast | None) -> Verdict:
         return Verdict("cannot tell", str(error), {"fewest_horizons": fewest})
     low, high = fit.interval("a")
     numbers = {"a": fit.a, "low": low, "high": high, "fewest_horizons": fewest}
-    text = f"a is {fit.a:.3f} ({low:.3f} to {high:.3f}), every size trained to {fewest} lengths or more"
+    text = f"a is {fit.a:.3f} ({low:.3f} to {high:.3f}), every size has {fewest} or more lengths"
     if fewest < 4:
         return Verdict("cannot tell", text, numbers)
     if low >= 0.5 - _NEAR and high <= 0.5 + _NEAR:
