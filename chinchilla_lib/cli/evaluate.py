@@ -11,7 +11,9 @@ from chinchilla_lib import workspace
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.evaluation.tasks import TASKS, LoadedTask, find_task, load_task
+from chinchilla_lib.evaluation.catalogue import TASKS, find_task
+from chinchilla_lib.evaluation.scores import Score
+from chinchilla_lib.evaluation.tasks import LoadedTask, load_task
 
 __all__ = ["register", "run"]
 
@@ -36,8 +38,8 @@ def register(subparsers: Any) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a checkpoint of ours, or a folder or name of Hugging Face")
     add("--tasks", required=True, metavar="A,B", help="names, parted by commas")
-    add("--limit", type=int, metavar="N", help="first N items of each task (all)")
-    add("--shots", type=int, default=0, metavar="K", help="examples before each item (0)")
+    add("--limit", type=int, metavar="N", help="first N items of each task, of its parts in turn (all)")
+    add("--shots", type=int, metavar="K", help="examples before each item (as the paper has it)")
     add(
         "--tokenizer",
         type=Path,
@@ -73,24 +75,23 @@ def run(options: argparse.Namespace) -> int:
             model, task, n_items=options.limit, n_shots=options.shots, on_progress=_Progress(task.task.name)
         )
         sys.stderr.write("\n")
-        print(f"{score.task} (version {score.version}, {score.n_items} items, {score.seconds:.1f} s)")
-        for metric, (value, error) in score.metrics.items():
-            print(f"  {metric:12}{value:10.4f}" + ("" if error is None else f" +- {error:.4f}"))
+        print(
+            f"{score.task} (version {score.version}, {score.n_items} items, {score.n_shots} examples before "
+            f"each, {score.seconds:.1f} s)"
+        )
+        for metric, found in score.metrics.items():
+            error = "" if found.standard_error is None else f" +- {found.standard_error:.4f}"
+            print(f"  {metric:16}{found.value:10.4f}{error}")
         report["tasks"][score.task] = {
             "version": score.version,
             "n_items": score.n_items,
-            "n_shots": options.shots,
-            "metrics": {
-                metric: {"value": value, "standard_error": error}
-                for metric, (value, error) in score.metrics.items()
-            },
+            "n_shots": score.n_shots,
+            "metrics": _metrics(score.metrics),
+            "parts": {part: _metrics(metrics) for part, metrics in score.parts.items()},
             "sha256": score.sha256,
             "example_prompt": score.example,
             "seconds": round(score.seconds, 2),
-            "items": [
-                {"index": int(sample["doc_id"]), "log_likelihoods": _likelihoods(sample)}
-                for sample in score.samples
-            ],
+            "items": [_item(sample, score.metrics) for sample in score.samples],
         }
     write_json(options.json, report)
     return 1 if missing else 0
@@ -108,8 +109,25 @@ def _load(names: list[str]) -> tuple[list[LoadedTask], dict[str, str]]:
     return loaded, missing
 
 
-def _likelihoods(sample: dict[str, Any]) -> list[float]:
-    return [float(response[0][0]) for response in sample["resps"]]
+def _metrics(metrics: dict[str, Score]) -> dict[str, Any]:
+    return {
+        name: {"value": score.value, "standard_error": score.standard_error, "n": score.n}
+        for name, score in metrics.items()
+    }
+
+
+def _item(sample: dict[str, Any], metrics: dict[str, Score]) -> dict[str, Any]:
+    """What a comparison item by item needs."""
+    answers = [response[0] for response in sample["resps"]]
+    if all(isinstance(answer, str) for answer in answers):
+        answered: dict[str, Any] = {"texts": answers}
+    else:
+        answered = {"log_likelihoods": [float(a[0] if isinstance(a, tuple | list) else a) for a in answers]}
+    return {
+        "index": sample["item_index"],
+        **answered,
+        "metrics": {name: sample[name] for name in metrics},
+    }
 
 
 class _Progress:

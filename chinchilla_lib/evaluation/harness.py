@@ -11,7 +11,8 @@ from chinchilla_lib.errors import MissingExtraError
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import LanguageModel
 from chinchilla_lib.evaluation.packing import pack_sequences
-from chinchilla_lib.evaluation.tasks import LoadedTask
+from chinchilla_lib.evaluation.scores import Score, summarise_metric
+from chinchilla_lib.evaluation.tasks import BenchmarkTask, LoadedTask
 
 try:
     from lm_eval import simple_evaluate, utils
@@ -32,23 +33,26 @@ class TaskScore:
     Attributes
     ----------
     task : str
-    version : int
-    n_items : int
-    metrics : mapping of str to (float, float or None)
-        Value and standard error.
+    version, n_items, n_shots : int
+    metrics : mapping of str to Score
+    parts : mapping of str to mapping of str to Score
+        Of each part of a task that has parts, such as subjects.
     sha256 : str
         Of the file of items.
     example : str
         The prompt of the first item, exactly.
     samples : tuple of mapping
-        Of each item: its index, what the model was asked and answered, its metrics.
+        Of each item, in their order: ``item_index``, what the model was asked (``arguments``) and answered
+        (``resps``), its metrics.
     seconds : float
     """
 
     task: str
     version: int
     n_items: int
-    metrics: dict[str, tuple[float, float | None]]
+    n_shots: int
+    metrics: dict[str, Score]
+    parts: dict[str, dict[str, Score]]
     sha256: str
     example: str
     samples: tuple[dict[str, Any], ...]
@@ -143,7 +147,7 @@ def run_task(
     loaded: LoadedTask,
     *,
     n_items: int | None = None,
-    n_shots: int = 0,
+    n_shots: int | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> TaskScore:
     """Run a task on its first items.
@@ -153,45 +157,46 @@ def run_task(
     model : LanguageModel
     loaded : LoadedTask
     n_items : int, optional
-        All when not given.
-    n_shots : int
-        Examples before each item, drawn from the others by lm-eval's seed.
+        All when not given; of a task with parts, from each in turn.
+    n_shots : int, optional
+        Examples before each item; as the paper has it when not given.
     on_progress : callable, optional
         Called with the number of requests just done.
     """
     started = time.perf_counter()
+    task = loaded.task
+    n_shots = task.shots[0] if n_shots is None else n_shots
+    configs = loaded.to_configs(n_items)
     results = simple_evaluate(
         model=HarnessModel(model, on_progress),
-        tasks=[loaded.to_config(n_items)],
+        tasks=list(configs.values()),
         num_fewshot=n_shots,
         bootstrap_iters=0,
         task_manager=TaskManager(include_defaults=False),
         log_samples=True,
     )
-    name = loaded.task.name
-    found = results["results"][name]
-    samples = tuple(results["samples"][name])
-    metrics = {}
-    for key, value in found.items():
-        metric, _, kind = key.partition(",")
-        if kind and metric in samples[0] and isinstance(value, int | float):
-            metrics[metric] = float(value), _standard_error(metric, float(value), samples)
+    by_part = {
+        part: [{**sample, "item_index": int(sample["doc"]["item_index"])} for sample in found]
+        for part, config in configs.items()
+        if (found := results["samples"][config["task"]])
+    }
+    samples = sorted((s for found in by_part.values() for s in found), key=lambda s: int(s["item_index"]))
     return TaskScore(
-        task=name,
-        version=loaded.task.version,
+        task=task.name,
+        version=task.version,
         n_items=len(samples),
-        metrics=metrics,
+        n_shots=n_shots,
+        metrics=_summarise_all(task, samples),
+        parts={part: _summarise_all(task, found) for part, found in by_part.items()} if task.group else {},
         sha256=loaded.sha256,
         example=str(samples[0]["arguments"][0][0]),
-        samples=samples,
+        samples=tuple(samples),
         seconds=time.perf_counter() - started,
     )
 
 
-def _standard_error(metric: str, value: float, samples: Sequence[dict[str, Any]]) -> float | None:
-    """Of a mean over items; of a perplexity, to first order, its value times that of the mean loss."""
-    each = np.array([float(sample[metric]) for sample in samples])
-    if len(each) < 2:
-        return None
-    error = float(each.std(ddof=1) / np.sqrt(len(each)))
-    return value * error if metric == "perplexity" else error
+def _summarise_all(task: BenchmarkTask, samples: Sequence[dict[str, Any]]) -> dict[str, Score]:
+    return {
+        metric["metric"]: summarise_metric(metric["aggregation"], [s[metric["metric"]] for s in samples])
+        for metric in task.config["metric_list"]
+    }

@@ -1,24 +1,30 @@
-"""Tasks of the paper's suite as lm-eval runs them, from files that are checked before anything is computed.
+"""A task as lm-eval runs it, from items that are checked before anything is computed.
 
-A task is a file of JSON lines, what its fields must be, and how a line becomes a prompt and its answers. The
-prompts are those of lm-eval, as the paper prints none.
+A task says where its items come from, what their fields must be, and how one becomes a prompt and its
+answers. The prompts are those of lm-eval, as the paper prints none.
 """
 
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chinchilla_lib.downloads import data_folder, file_sha256
+from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.evaluation.sources import Item, ItemSource
 
-__all__ = ["TASKS", "BenchmarkTask", "LoadedTask", "find_task", "load_task"]
-
-Item = Mapping[str, Any]
-_Check = Callable[[Any], bool]
+__all__ = [
+    "ACCURACY",
+    "INDEX",
+    "TEXT",
+    "TEXTS",
+    "BenchmarkTask",
+    "LoadedTask",
+    "deal_items",
+    "load_task",
+    "multiple_choice",
+]
 
 
 @dataclass(frozen=True)
@@ -29,24 +35,32 @@ class BenchmarkTask:
     ----------
     name, section : str
         Its name here; where the paper uses it.
-    file : str
-        Looked for in the folder ``eval`` of the data folder, as it is or with ``.gz``.
+    source : ItemSource
     items : str
-        What its lines are, for messages.
+        What its items are, for messages.
     fields : mapping of str to (str, callable)
-        What each field of a line must be, in words and as a check.
+        What each field of an item must be, in words and as a check.
     config : mapping
-        Of lm-eval, but for the name and the items.
+        Of lm-eval, but for the name and the items. Each metric names its aggregation.
+    shots : tuple of int
+        Examples before each item in the paper; the first is taken unless asked otherwise.
+    examples : ItemSource, optional
+        Where these come from, in order; else lm-eval draws them from the other items.
+    group : str, optional
+        Field by whose value items make parts of the task, such as subjects: examples are of the same part.
     version : int
         Raised when a prompt or a metric changes.
     """
 
     name: str
     section: str
-    file: str
+    source: ItemSource
     items: str
-    fields: Mapping[str, tuple[str, _Check]]
+    fields: Mapping[str, tuple[str, Callable[[Any], bool]]]
     config: Mapping[str, Any]
+    shots: tuple[int, ...] = (0,)
+    examples: ItemSource | None = None
+    group: str | None = None
     version: int = 1
 
 
@@ -57,29 +71,70 @@ class LoadedTask:
     Attributes
     ----------
     task : BenchmarkTask
-    items : tuple of mapping
+    items, examples : tuple of mapping
+        What is asked; what may stand before it, if that comes from elsewhere.
     sha256 : str
-        Of the file.
+        Of the file of items.
     path : pathlib.Path
+        That file.
     """
 
     task: BenchmarkTask
     items: tuple[Item, ...] = field(repr=False)
     sha256: str
     path: Path
+    examples: tuple[Item, ...] = field(default=(), repr=False)
 
-    def to_config(self, n_items: int | None = None) -> dict[str, Any]:
-        """What lm-eval is given: the first items, or all of them."""
+    def to_configs(self, n_items: int | None = None) -> dict[str, dict[str, Any]]:
+        """What lm-eval is given, by part of the task; a task without parts is its own.
+
+        Parameters
+        ----------
+        n_items : int, optional
+            The first of them, dealt to the parts in turn; all when not given.
+        """
+        asked = deal_items(self.items, self.task.group, n_items)
+        return {part: self._config(part, items) for part, items in asked.items()}
+
+    def _config(self, part: str, items: list[tuple[int, Item]]) -> dict[str, Any]:
         import datasets
 
-        items = [dict(item) for item in self.items[:n_items]]
+        group = self.task.group
+        examples = [dict(item) for item in self.examples if not group or item[group] == part]
+        splits = {"test": datasets.Dataset.from_list([{**item, "item_index": i} for i, item in items])}
+        extra: dict[str, Any] = {}
+        if self.task.examples is not None:
+            splits["examples"] = datasets.Dataset.from_list(examples)
+            extra = {"fewshot_split": "examples", "fewshot_config": {"sampler": "first_n"}}
         return {
-            "task": self.task.name,
-            "custom_dataset": lambda **_: {"test": datasets.Dataset.from_list(items)},
+            "task": f"{self.task.name}_{part}" if group else self.task.name,
+            "custom_dataset": lambda **_: splits,
             "test_split": "test",
             "metadata": {"version": self.task.version},
+            **extra,
             **self.task.config,
         }
+
+
+def deal_items(
+    items: tuple[Item, ...], group: str | None, n_items: int | None
+) -> dict[str, list[tuple[int, Item]]]:
+    """The first items, with their numbers, by part; of several parts, one from each in turn.
+
+    Examples
+    --------
+    >>> animals = ({"kind": "bird"}, {"kind": "bird"}, {"kind": "cat"})
+    >>> {part: [i for i, _ in dealt] for part, dealt in deal_items(animals, "kind", 2).items()}
+    {'bird': [0], 'cat': [2]}
+    """
+    parts: dict[str, list[tuple[int, Item]]] = {}
+    for i, item in enumerate(items):
+        parts.setdefault(str(item[group]) if group else "", []).append((i, item))
+    rounds = itertools.zip_longest(*parts.values())
+    dealt = [entry for one_of_each in rounds for entry in one_of_each if entry is not None][:n_items]
+    taken = {i for i, _ in dealt}
+    kept = {part: [entry for entry in entries if entry[0] in taken] for part, entries in parts.items()}
+    return {part: entries for part, entries in kept.items() if entries}
 
 
 def _is_text(value: Any) -> bool:
@@ -91,175 +146,69 @@ def _are_texts(value: Any) -> bool:
 
 
 def _is_index(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 26
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1000
 
 
-_TEXT: Final = "a text that is not empty", _is_text
-_TEXTS: Final = "a list of two texts or more", _are_texts
-_INDEX: Final = "the index of the right answer, from 0", _is_index
-_ACCURACY: Final = tuple(
-    {"metric": metric, "aggregation": "mean", "higher_is_better": True} for metric in ("acc", "acc_norm")
-)
+TEXT: Final = "a text that is not empty", _is_text
+TEXTS: Final = "a list of two texts or more", _are_texts
+INDEX: Final = "the index of the right answer, from 0", _is_index
+"""What a field of an item may be, in words and as a check."""
+
+ACCURACY: Final[Mapping[str, Any]] = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
+"""Whether the right answer is the likeliest."""
+_ACCURACY_PER_BYTE: Final[Mapping[str, Any]] = {**ACCURACY, "metric": "acc_norm"}
 
 
-def _choice(text: str, choices: str, *, target: str = "label") -> dict[str, Any]:
+def multiple_choice(text: Any, choices: Any, *, target: Any = "label") -> dict[str, Any]:
+    """Of lm-eval: the likeliest of some answers, in all and by its length."""
     return {
         "output_type": "multiple_choice",
         "doc_to_text": text,
         "doc_to_choice": choices,
         "doc_to_target": target,
-        "metric_list": [dict(metric) for metric in _ACCURACY],
+        "metric_list": [dict(ACCURACY), dict(_ACCURACY_PER_BYTE)],
     }
 
 
-def _halves(item: Item) -> tuple[str, str]:
-    before, _, after = item["sentence"].partition("_")
-    return before, after.strip()
-
-
-_LAMBADA: Final = {
-    "output_type": "loglikelihood",
-    "doc_to_text": lambda item: item["text"].rpartition(" ")[0],
-    "doc_to_target": lambda item: " " + item["text"].rpartition(" ")[2],
-    "metric_list": [
-        {"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False},
-        {"metric": "acc", "aggregation": "mean", "higher_is_better": True},
-    ],
-}
-_WINOGRANDE: Final = {
-    # The sentence up to each candidate is the context, what follows is scored: partial evaluation.
-    "output_type": "multiple_choice",
-    "doc_to_text": lambda item: item["label"],
-    "doc_to_choice": lambda item: [_halves(item)[0] + item[f"option{k}"] for k in (1, 2)],
-    "doc_to_target": lambda item: _halves(item)[1],
-    "metric_list": [dict(_ACCURACY[0])],
-}
-
-TASKS: Final[Mapping[str, BenchmarkTask]] = {
-    task.name: task
-    for task in (
-        BenchmarkTask(
-            "lambada",
-            "4.2.3, Table 7",
-            "lambada_openai_test.jsonl",
-            "passages",
-            {"text": ("a text of two words or more", lambda x: _is_text(x) and " " in x.strip())},
-            _LAMBADA,
-        ),
-        BenchmarkTask(
-            "hellaswag",
-            "4.2.5, Table 8",
-            "hellaswag_val.jsonl",
-            "beginnings with four ends",
-            {"ctx": _TEXT, "endings": _TEXTS, "label": _INDEX},
-            _choice("{{ctx}}", "{{endings}}"),
-        ),
-        BenchmarkTask(
-            "piqa",
-            "4.2.5, Table 8",
-            "piqa_valid.jsonl",
-            "goals with two solutions",
-            {"goal": _TEXT, "sol1": _TEXT, "sol2": _TEXT, "label": _INDEX},
-            _choice("Question: {{goal}}\nAnswer:", "{{[sol1, sol2]}}"),
-        ),
-        BenchmarkTask(
-            "winogrande",
-            "4.2.5, Table 8",
-            "winogrande_xl_val.jsonl",
-            "sentences with a gap and two candidates",
-            {
-                "sentence": ("a text with one gap, _", lambda x: _is_text(x) and x.count("_") == 1),
-                "option1": _TEXT,
-                "option2": _TEXT,
-                "label": _INDEX,
-            },
-            _WINOGRANDE,
-        ),
-        BenchmarkTask(
-            "social_iqa",
-            "4.2.5, Table 8",
-            "social_iqa_val.jsonl",
-            "questions with three answers",
-            {"question": _TEXT, "choices": _TEXTS, "label": _INDEX},
-            _choice("Question: {{question}}\nAnswer:", "{{choices}}"),
-        ),
-    )
-}
-"""Tasks by name."""
-
-
-def find_task(name: str) -> BenchmarkTask:
-    """The task of that name.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if name not in TASKS:
-        raise InputError(f"there is no task {name!r}; choose of {', '.join(TASKS)}")
-    return TASKS[name]
-
-
 def load_task(task: BenchmarkTask, path: Path | None = None) -> LoadedTask:
-    """Read the items of a task and check every line.
+    """Get the items of a task and check each.
 
     Parameters
     ----------
     task : BenchmarkTask
     path : pathlib.Path, optional
-        Its file; looked for in the data folder when not given.
+        Their file; looked for in the data folder, and downloaded where it can be, when not given.
 
     Raises
     ------
     InputError
-        If the file is missing, empty, cut short, or a line is not as its task asks; the message names file,
+        If the file is missing, empty, cut short, or an item is not as its task asks; the message names file,
         line and field.
     """
-    path = path or _find_file(task)
-    try:
-        data = path.read_bytes()
-        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; give the {task.items} of {task.name}") from None
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise InputError(f"{path}: the file is damaged ({error}); get it again") from None
-    items = tuple(
-        _read_line(line, f"{path}: line {number}", task)
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    )
+    path = path or task.source.find(task.name)
+    items = _read(task, task.source, path)
+    examples = _read(task, task.examples, task.examples.find(task.name)) if task.examples else ()
+    return LoadedTask(task, items, file_sha256(path), path, examples)
+
+
+def _read(task: BenchmarkTask, source: ItemSource, path: Path) -> tuple[Item, ...]:
+    items = []
+    for where, item in source.read(path):
+        _check(task, item, where)
+        items.append(item)
     if not items:
         raise InputError(f"{path}: the file is empty; {task.name} needs {task.items}, one a line")
-    return LoadedTask(task, items, file_sha256(path), path)
+    return tuple(items)
 
 
-def _find_file(task: BenchmarkTask) -> Path:
-    folder = data_folder("eval")
-    for name in (task.file, f"{task.file}.gz"):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(
-        f"task {task.name}: {task.file} is missing; put it, or {task.file}.gz, into {folder} (the folder "
-        "that CHINCHILLA_DATA names, and eval in it)"
-    )
-
-
-def _read_line(line: str, where: str, task: BenchmarkTask) -> Item:
-    try:
-        item = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON ({error.msg}); the file may be cut short") from None
-    if not isinstance(item, dict):
-        raise InputError(f"{where}: found {type(item).__name__}; an item is an object")
+def _check(task: BenchmarkTask, item: Item, where: str) -> None:
     for name, (allowed, good) in task.fields.items():
         if not good(item.get(name)):
             raise InputError(
                 f"{where}, field {name!r}: found {str(item.get(name))[:40]!r}; it must be {allowed}"
             )
-    choices: Sequence[str] = item.get("endings") or item.get("choices") or ["", ""]
-    if "label" in task.fields and item["label"] >= len(choices):
+    choices = item.get("choices") or item.get("endings")
+    if "label" in task.fields and choices and item["label"] >= len(choices):
         raise InputError(
             f"{where}, field 'label': found {item['label']}; there are {len(choices)} answers, counted from 0"
         )
-    return item

@@ -7,7 +7,7 @@ from chinchilla_lib.cli import main
 from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.training.checkpoint import save_model
 from chinchilla_lib.training.model import Transformer
-from tests.evaluation.test_tasks import ITEMS
+from tests.evaluation.test_catalogue import CASES
 from tests.tiny_corpus import write_tiny_shards
 from tests.training.test_loop import make_config
 
@@ -19,12 +19,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lm_eval and what it impo
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkpoint, its corpus in the workspace, and a file of items of two tasks."""
     monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the hub is out of reach
     monkeypatch.setenv("CHINCHILLA_WORK", str(tmp_path / "work"))
     (tmp_path / "work" / "corpora").mkdir(parents=True)
     shards: Shards = write_tiny_shards(tmp_path / "work" / "corpora" / "invented")
     (tmp_path / "data" / "eval").mkdir(parents=True)
     for name, file in (("hellaswag", "hellaswag_val.jsonl"), ("lambada", "lambada_openai_test.jsonl")):
-        line = json.dumps(ITEMS[name]) + "\n"
+        line = json.dumps(CASES[name].item) + "\n"
         (tmp_path / "data" / "eval" / file).write_text(3 * line, encoding="utf-8")
     config = make_config(shards)
     path = tmp_path / "models" / "tiny.safetensors"
@@ -50,8 +51,8 @@ def test_the_contract_of_the_json(model: Path, tmp_path: Path, capsys: pytest.Ca
     score = report["tasks"]["hellaswag"]
     assert score["n_items"] == len(score["items"]) == 2
     assert set(score["metrics"]) == {"acc", "acc_norm"}
-    assert set(score["metrics"]["acc"]) == {"value", "standard_error"}
-    assert score["example_prompt"] == "A dog"
+    assert set(score["metrics"]["acc"]) == {"value", "standard_error", "n"}
+    assert score["example_prompt"] == "Rest: A dog turns. It"
     assert len(score["sha256"]) == 64
     assert [len(item["log_likelihoods"]) for item in score["items"]] == [3, 3]
     heard = capsys.readouterr()
@@ -66,7 +67,7 @@ def test_a_missing_task_is_named_and_the_others_run(
     assert main(["evaluate", str(model), "--tasks", "piqa,lambada", "--json", str(out)]) == 1
     report = json.loads(out.read_text())
     assert set(report["tasks"]) == {"lambada"}
-    assert "piqa_valid.jsonl is missing" in report["missing"]["piqa"]
+    assert "put piqa_valid.jsonl, or piqa_valid.jsonl.gz, into" in report["missing"]["piqa"]
     assert "left out: task piqa" in capsys.readouterr().err
 
 
@@ -74,7 +75,7 @@ def test_a_missing_task_is_named_and_the_others_run(
     ("arguments", "message"),
     [
         (["--tasks", "chess"], "there is no task 'chess'"),
-        (["--tasks", "piqa"], "piqa_valid.jsonl is missing"),
+        (["--tasks", "piqa"], "put piqa_valid.jsonl, or piqa_valid.jsonl.gz, into"),
         (["--tasks", " , "], "--tasks names none"),
         (["--tasks", "lambada", "--limit", "0"], "--limit is 0; give 1 or more"),
         (["--tasks", "lambada", "--tokenizer", "nowhere.json"], "nowhere.json: there is no such file"),
@@ -101,6 +102,7 @@ def test_a_model_that_is_not_one_is_refused(
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(model.read_bytes()[:-40])
     assert "damaged checkpoint" in fails(broken)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the hub is out of reach
     monkeypatch.setenv("CHINCHILLA_WORK", str(tmp_path / "elsewhere"))
     assert "is not prepared here; give --tokenizer FILE" in fails(model)
     empty = tmp_path / "empty"

@@ -1,4 +1,3 @@
-import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,42 +11,29 @@ from chinchilla_lib.evaluation.harness import HarnessModel, run_task
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import OwnModel
 from chinchilla_lib.evaluation.packing import pack_sequences
-from chinchilla_lib.evaluation.tasks import TASKS, load_task
-from tests.evaluation.test_tasks import ITEMS
+from chinchilla_lib.evaluation.tasks import load_task
+from tests.evaluation.test_tasks import TASK, item, write
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lm_eval and what it imports
 
 
 @pytest.mark.parametrize("own_model", ["rope"], indirect=True)
-@pytest.mark.parametrize("name", TASKS)
-def test_tasks_are_scored_as_written_out(name: str, own_model: OwnModel, tmp_path: Path) -> None:
-    """Two copies of an item: what lm-eval asks of the model is what the task says, and so is its answer."""
-    path = tmp_path / "items.jsonl"
-    path.write_text(2 * (json.dumps(ITEMS[name]) + "\n"), encoding="utf-8")
-    done: list[int] = []
-    score = run_task(own_model, load_task(TASKS[name], path), on_progress=done.append)
-    assert score.n_items == 2
-    assert score.version == 1
-    item = ITEMS[name]
-    before, after = "The dog saw the cat and ", "ran."
-    asked = {
-        "lambada": [("the dog sees the", " cat")],
-        "hellaswag": [("A dog", f" {end}") for end in item.get("endings", [])],
-        "piqa": [("Question: Cut bread.\nAnswer:", f" {item.get(key)}") for key in ("sol1", "sol2")],
-        "winogrande": [(f"{before}{animal}", f" {after}") for animal in ("dog", "cat")],
-        "social_iqa": [("Question: Ann cried. Why?\nAnswer:", f" {one}") for one in item.get("choices", [])],
-    }[name]
-    assert score.example == asked[0][0]
-    assert sum(done) == 2 * len(asked)
-    pairs = [(own_model.encode(a), own_model.encode(a + b)[len(own_model.encode(a)) :]) for a, b in asked]
-    expected = [value for value, _ in score_continuations(own_model, pairs)]
-    found = [float(response[0][0]) for response in score.samples[0]["resps"]]
-    assert found == pytest.approx(expected, abs=1e-4)
-    if name == "lambada":
-        assert score.metrics["perplexity"][0] == pytest.approx(math.exp(-expected[0]), rel=1e-3)
-    else:
-        right = float(int(np.argmax(expected)) == item["label"])
-        assert score.metrics["acc"] == (right, 0.0)
+def test_parts_and_examples(own_model: OwnModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples are the first of the same part; parts are scored apart and together."""
+    monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path))
+    kinds = ("dogs", "cats")
+    write(tmp_path / "eval" / "barks.jsonl", *(item(i, kind) for kind in kinds for i in range(2)))
+    write(tmp_path / "eval" / "barks_before.jsonl", *(item(9, kind) for kind in kinds))
+    score = run_task(own_model, load_task(TASK), n_items=3, n_shots=1)
+    assert [sample["item_index"] for sample in score.samples] == [0, 1, 2]
+    assert score.n_shots == 1
+    assert [sample["arguments"][0][0] for sample in score.samples] == [
+        f"{kind} 9? a dog\n\n{kind} {i}?" for kind, i in (("dogs", 0), ("dogs", 1), ("cats", 0))
+    ]
+    assert {part: found["acc"].n for part, found in score.parts.items()} == {"dogs": 2, "cats": 1}
+    pooled = [sample["acc"] for sample in score.samples]
+    assert score.metrics["acc"].value == pytest.approx(np.mean(pooled))
+    assert score.metrics["acc"].standard_error == pytest.approx(np.std(pooled, ddof=1) / math.sqrt(3))
 
 
 @pytest.mark.parametrize("own_model", ["rope"], indirect=True)

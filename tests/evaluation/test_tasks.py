@@ -1,4 +1,3 @@
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -6,95 +5,98 @@ from typing import Any
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.evaluation.tasks import TASKS, find_task, load_task
+from chinchilla_lib.evaluation.sources import FileSource
+from chinchilla_lib.evaluation.tasks import (
+    INDEX,
+    TEXT,
+    TEXTS,
+    BenchmarkTask,
+    deal_items,
+    load_task,
+    multiple_choice,
+)
 
-ITEMS: dict[str, dict[str, Any]] = {
-    "lambada": {"text": "the dog sees the cat"},
-    "hellaswag": {"ctx": "A dog", "endings": ["sits.", "flies.", "reads."], "label": 0},
-    "piqa": {"goal": "Cut bread.", "sol1": "Use a knife.", "sol2": "Use a spoon.", "label": 0},
-    "winogrande": {
-        "sentence": "The dog saw the cat and _ ran.",
-        "option1": "dog",
-        "option2": "cat",
-        "label": 1,
-    },
-    "social_iqa": {"question": "Ann cried. Why?", "choices": ["sad", "rich", "tall"], "label": 0},
-}
-"""An item of each task, made here."""
+ITEM = {"question": "What barks?", "choices": ["a dog", "a cat"], "label": 0, "kind": "animals"}
+TASK = BenchmarkTask(
+    "barks",
+    "none",
+    FileSource("barks.jsonl"),
+    "questions",
+    {"question": TEXT, "choices": TEXTS, "label": INDEX},
+    multiple_choice("{{question}}", "{{choices}}"),
+    shots=(2, 0),
+    examples=FileSource("barks_before.jsonl"),
+    group="kind",
+)
 
 
-def write(path: Path, *lines: str) -> Path:
-    text = "".join(line + "\n" for line in lines)
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text, encoding="utf-8")
+def item(i: int, kind: str) -> dict[str, Any]:
+    return {**ITEM, "question": f"{kind} {i}?", "kind": kind}
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
-def test_every_task_has_an_item_here() -> None:
-    assert set(ITEMS) == set(TASKS)
-
-
-@pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_items_are_read_from_the_data_folder(
-    name: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Items of two kinds, and examples of both."""
     monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path))
-    (tmp_path / "eval").mkdir()
-    task = find_task(name)
-    with pytest.raises(InputError, match=f"task {name}: {task.file} is missing; put it"):
-        load_task(task)
-    path = write(
-        tmp_path / "eval" / f"{task.file}{suffix}", json.dumps(ITEMS[name]), "", json.dumps(ITEMS[name])
+    write(tmp_path / "eval" / "barks.jsonl", *(item(i, kind) for kind in ("dogs", "cats") for i in range(4)))
+    write(
+        tmp_path / "eval" / "barks_before.jsonl",
+        *(item(10 + i, kind) for kind in ("dogs", "cats") for i in range(3)),
     )
-    loaded = load_task(task)
-    assert loaded.items == (ITEMS[name], ITEMS[name])
-    assert loaded.path == path
+    return tmp_path / "eval"
+
+
+def test_items_are_dealt_to_parts_in_turn(folder: Path) -> None:
+    loaded = load_task(TASK)
     assert len(loaded.sha256) == 64
+    assert loaded.path == folder / "barks.jsonl"
+    dealt = deal_items(loaded.items, "kind", 3)
+    assert {part: [i for i, _ in entries] for part, entries in dealt.items()} == {"dogs": [0, 1], "cats": [4]}
+    assert [i for i, _ in deal_items(loaded.items, None, 3)[""]] == [0, 1, 2]
+    assert sum(map(len, deal_items(loaded.items, "kind", None).values())) == 8
 
 
-def test_an_unknown_task_is_refused() -> None:
-    with pytest.raises(InputError, match="there is no task 'chess'; choose of lambada, "):
-        find_task("chess")
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_every_field_is_asked_for(name: str, tmp_path: Path) -> None:
-    task = find_task(name)
-    for wanted in task.fields:
-        for wrong in (None, "", [], 3.5, -1, True):
-            line = json.dumps({**ITEMS[name], wanted: wrong})
-            path = write(tmp_path / "items.jsonl", json.dumps(ITEMS[name]), line)
-            with pytest.raises(InputError, match=f"line 2, field '{wanted}': found .*; it must be"):
-                load_task(task, path)
+def test_what_lm_eval_is_given(folder: Path) -> None:
+    pytest.importorskip("datasets", reason="the extra eval is not installed")
+    configs = load_task(TASK).to_configs(3)
+    assert {part: config["task"] for part, config in configs.items()} == {
+        "dogs": "barks_dogs",
+        "cats": "barks_cats",
+    }
+    splits = configs["cats"]["custom_dataset"]()
+    assert [row["question"] for row in splits["test"]] == ["cats 0?"]
+    assert [row["item_index"] for row in splits["test"]] == [4]
+    assert [row["question"] for row in splits["examples"]] == ["cats 10?", "cats 11?", "cats 12?"]
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("change", "message"),
     [
-        ('{"ctx": "A dog", "endi', "line 1: not JSON .* cut short"),
-        ("[1, 2]", "line 1: found list; an item is an object"),
-        (json.dumps({**ITEMS["hellaswag"], "label": 3}), "field 'label': found 3; there are 3 answers"),
-        ("", "the file is empty; hellaswag needs beginnings with four ends"),
+        ({"question": " "}, "line 2, field 'question': found ' '; it must be a text that is not empty"),
+        ({"choices": ["one"]}, "field 'choices': found .*; it must be a list of two texts or more"),
+        ({"choices": ["one", 2]}, "field 'choices'"),
+        ({"label": True}, "field 'label': found 'True'; it must be the index"),
+        ({"label": 1.0}, "field 'label'"),
+        ({"label": 2}, "field 'label': found 2; there are 2 answers, counted from 0"),
     ],
 )
-def test_a_broken_line_is_named(line: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_field_is_named(change: dict[str, Any], message: str, folder: Path) -> None:
+    path = write(folder / "wrong.jsonl", ITEM, {**ITEM, **change})
     with pytest.raises(InputError, match=message):
-        load_task(find_task("hellaswag"), write(tmp_path / "items.jsonl", line))
+        load_task(TASK, path)
 
 
-def test_a_damaged_or_missing_file_is_named(tmp_path: Path) -> None:
-    task = find_task("lambada")
-    whole = write(tmp_path / "items.jsonl.gz", *[json.dumps(ITEMS["lambada"])] * 99).read_bytes()
-    cut = tmp_path / "cut.jsonl.gz"
-    cut.write_bytes(whole[:-20])
-    with pytest.raises(InputError, match=r"cut.jsonl.gz: the file is damaged"):
-        load_task(task, cut)
-    other = tmp_path / "other.jsonl"
-    other.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="damaged"):
-        load_task(task, other)
-    with pytest.raises(InputError, match="there is no such file; give the passages of lambada"):
-        load_task(task, tmp_path / "none.jsonl")
+def test_empty_and_missing_files_are_named(folder: Path) -> None:
+    with pytest.raises(InputError, match="the file is empty; barks needs questions, one a line"):
+        load_task(TASK, write(folder / "none.jsonl"))
+    with pytest.raises(InputError, match=r"gone.jsonl: there is no such file"):
+        load_task(TASK, folder / "gone.jsonl")
+    (folder / "barks_before.jsonl").unlink()
+    with pytest.raises(InputError, match=r"task barks: barks_before.jsonl is missing"):
+        load_task(TASK)

@@ -1,0 +1,27 @@
+"""All tasks by name."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.evaluation.suite.common_sense import COMMON_SENSE
+from chinchilla_lib.evaluation.suite.reading import READING
+from chinchilla_lib.evaluation.tasks import BenchmarkTask
+
+__all__ = ["TASKS", "find_task"]
+
+TASKS: Final[Mapping[str, BenchmarkTask]] = {task.name: task for task in (*READING, *COMMON_SENSE)}
+"""Tasks by name."""
+
+
+def find_task(name: str) -> BenchmarkTask:
+    """The task of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in TASKS:
+        raise InputError(f"there is no task {name!r}; choose of {', '.join(TASKS)}")
+    return TASKS[name]

@@ -1,0 +1,1 @@
+"""The paper's tasks (Table 5), one module for each of its groups."""
