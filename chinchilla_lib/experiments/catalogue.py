@@ -15,6 +15,7 @@ from chinchilla_lib.experiments.kaplan_ladder import KAPLAN_LADDER
 from chinchilla_lib.experiments.known_truth import KNOWN_TRUTH
 from chinchilla_lib.experiments.leakage import LEAKAGE
 from chinchilla_lib.experiments.little_chinchilla import LITTLE
+from chinchilla_lib.experiments.loss_to_task import LOSS_TO_TASK
 from chinchilla_lib.experiments.main_sweep import CODE, MAIN
 from chinchilla_lib.experiments.optimisers import OPTIMISERS
 from chinchilla_lib.experiments.recipe import COOLDOWNS, RATES, REPLICATION, SCHEDULES
@@ -53,6 +54,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         COOLDOWNS,
         REPLICATION,
         KAPLAN_LADDER,
+        LOSS_TO_TASK,
     )
 }
 
