@@ -2,8 +2,10 @@
 
 import argparse
 import logging
+import shlex
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +14,9 @@ from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import TASKS, find_task
-from chinchilla_lib.evaluation.scores import Score
+from chinchilla_lib.evaluation.report import read_report, task_report
 from chinchilla_lib.evaluation.tasks import LoadedTask, load_task
+from chinchilla_lib.reference.recorded import checkout_commit, describe_computation
 
 __all__ = ["register", "run"]
 
@@ -59,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
     names = list(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip()))
     if not names:
         raise InputError(f"--tasks names none; choose of {', '.join(TASKS)}")
+    known = _read_known(options.json)
     loaded, missing = _load(names)
     if not loaded:
         raise InputError("; ".join(missing.values()))
@@ -66,35 +70,61 @@ def run(options: argparse.Namespace) -> int:
     from chinchilla_lib.evaluation.harness import run_task  # torch and lm_eval, only when they are needed
     from chinchilla_lib.evaluation.models import open_model
 
+    started = time.monotonic()
     model = open_model(
         options.model, tokenizer=options.tokenizer, corpora=workspace.folder("corpora").glob("*")
     )
-    report: dict[str, Any] = {"model": model.name, "tasks": {}, "missing": missing}
+    report: dict[str, Any] = {
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "tasks": {},
+        "missing": missing,
+        "provenance": describe_computation(
+            shlex.join(["chinchilla-lib", *sys.argv[1:]]),
+            commit=checkout_commit(),
+            seed=0,
+            n_runs=1,
+            seconds=0,
+            corpus="the files whose sha256 each task names",
+        ),
+    }
+    tasks_known = known["tasks"] if known.get("model_sha256") == model.sha256 else {}
     for task in loaded:
-        score = run_task(
-            model, task, n_items=options.limit, n_shots=options.shots, on_progress=_Progress(task.task.name)
-        )
-        sys.stderr.write("\n")
-        print(
-            f"{score.task} (version {score.version}, {score.n_items} items, {score.n_shots} examples before "
-            f"each, {score.seconds:.1f} s)"
-        )
-        for metric, found in score.metrics.items():
-            error = "" if found.standard_error is None else f" +- {found.standard_error:.4f}"
-            print(f"  {metric:16}{found.value:10.4f}{error}")
-        report["tasks"][score.task] = {
-            "version": score.version,
-            "n_items": score.n_items,
-            "n_shots": score.n_shots,
-            "metrics": _metrics(score.metrics),
-            "parts": {part: _metrics(metrics) for part, metrics in score.parts.items()},
-            "sha256": score.sha256,
-            "example_prompt": score.example,
-            "seconds": round(score.seconds, 2),
-            "items": [_item(sample, score.metrics) for sample in score.samples],
+        n_shots = task.task.shots[0] if options.shots is None else options.shots
+        asked = {
+            "version": task.task.version,
+            "n_shots": n_shots,
+            "limit": options.limit,
+            "sha256": task.sha256,
         }
-    write_json(options.json, report)
+        found = tasks_known.get(task.task.name, {})
+        if asked.items() <= found.items():
+            sys.stderr.write(f"{task.task.name}: taken over from {options.json}\n")
+        else:
+            progress = _Progress(task.task.name)
+            score = run_task(model, task, n_items=options.limit, n_shots=n_shots, on_progress=progress)
+            sys.stderr.write("\n")
+            found = task_report(score, options.limit)
+        _show(task.task.name, found)
+        report["tasks"][task.task.name] = found
+        report["provenance"]["run_seconds"] = round(time.monotonic() - started, 1)
+        write_json(options.json, report)  # after each, so that no finished task is lost
     return 1 if missing else 0
+
+
+def _read_known(path: Path | None) -> dict[str, Any]:
+    """What an earlier run wrote into the same file."""
+    return read_report(path) if path is not None and path.is_file() and path.stat().st_size else {}
+
+
+def _show(name: str, found: Mapping[str, Any]) -> None:
+    print(
+        f"{name} (version {found['version']}, {found['n_items']} items, {found['n_shots']} examples before "
+        f"each, {found['seconds']:.1f} s)"
+    )
+    for metric, score in found["metrics"].items():
+        error = score["standard_error"]
+        print(f"  {metric:16}{score['value']:10.4f}" + ("" if error is None else f" +- {error:.4f}"))
 
 
 def _load(names: list[str]) -> tuple[list[LoadedTask], dict[str, str]]:
@@ -107,27 +137,6 @@ def _load(names: list[str]) -> tuple[list[LoadedTask], dict[str, str]]:
             missing[task.name] = str(error)
             sys.stderr.write(f"left out: {error}\n")
     return loaded, missing
-
-
-def _metrics(metrics: dict[str, Score]) -> dict[str, Any]:
-    return {
-        name: {"value": score.value, "standard_error": score.standard_error, "n": score.n}
-        for name, score in metrics.items()
-    }
-
-
-def _item(sample: dict[str, Any], metrics: dict[str, Score]) -> dict[str, Any]:
-    """What a comparison item by item needs."""
-    answers = [response[0] for response in sample["resps"]]
-    if all(isinstance(answer, str) for answer in answers):
-        answered: dict[str, Any] = {"texts": answers}
-    else:
-        answered = {"log_likelihoods": [float(a[0] if isinstance(a, tuple | list) else a) for a in answers]}
-    return {
-        "index": sample["item_index"],
-        **answered,
-        "metrics": {name: sample[name] for name in metrics},
-    }
 
 
 class _Progress:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from chinchilla_lib.errors import MissingExtraError
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import LanguageModel
 from chinchilla_lib.evaluation.packing import pack_sequences
-from chinchilla_lib.evaluation.scores import Score, summarise_metric
+from chinchilla_lib.evaluation.scores import Score, TaskScore, summarise_metric
 from chinchilla_lib.evaluation.tasks import BenchmarkTask, LoadedTask
 
 try:
@@ -21,42 +20,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("lm_eval", "eval") from error
 
-__all__ = ["HarnessModel", "TaskScore", "run_task"]
+__all__ = ["HarnessModel", "run_task"]
 
 _MOST_TOKENS: Final = 64
-
-
-@dataclass(frozen=True)
-class TaskScore:
-    """What a model scored on a task.
-
-    Attributes
-    ----------
-    task : str
-    version, n_items, n_shots : int
-    metrics : mapping of str to Score
-    parts : mapping of str to mapping of str to Score
-        Of each part of a task that has parts, such as subjects.
-    sha256 : str
-        Of the file of items.
-    example : str
-        The prompt of the first item, exactly.
-    samples : tuple of mapping
-        Of each item, in their order: ``item_index``, what the model was asked (``arguments``) and answered
-        (``resps``), its metrics.
-    seconds : float
-    """
-
-    task: str
-    version: int
-    n_items: int
-    n_shots: int
-    metrics: dict[str, Score]
-    parts: dict[str, dict[str, Score]]
-    sha256: str
-    example: str
-    samples: tuple[dict[str, Any], ...]
-    seconds: float
 
 
 class HarnessModel(TemplateLM):  # type: ignore[misc]

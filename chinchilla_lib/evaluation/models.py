@@ -1,5 +1,6 @@
 """Models that can be evaluated: our checkpoints, and those of Hugging Face."""
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ class LanguageModel(Protocol):
     Attributes
     ----------
     name : str
+    sha256 : str
+        Of its weights.
     max_length : int
         Tokens it reads at most.
     end_of_text : int
@@ -35,6 +38,7 @@ class LanguageModel(Protocol):
     """
 
     name: str
+    sha256: str
     max_length: int
     end_of_text: int
     takes_trees: bool
@@ -81,7 +85,7 @@ class OwnModel:
                 f"{tokenizer}: it has {self._tokenizer.vocab_size} tokens, the model {shape.vocab_size}; "
                 "give the tokenizer of the corpus it was trained on"
             )
-        self.name, self.max_length = path.stem, shape.seq_len
+        self.name, self.max_length, self.sha256 = path.stem, shape.seq_len, file_sha256(path)
         self.takes_trees = shape.family != "gopher"  # whose distances are those of one sequence
 
     def encode(self, text: str) -> list[int]:
@@ -129,7 +133,7 @@ class HuggingFaceModel:
         except (OSError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise InputError(f"{name}: no causal model of Hugging Face could be loaded ({first})") from None
-        self.name = name
+        self.name, self.sha256 = name, _weights_sha256(self._model)
         self.max_length = int(getattr(self._model.config, "max_position_embeddings", 2048))
         self.end_of_text = int(self._tokenizer.eos_token_id)
         self.takes_trees = True
@@ -219,6 +223,14 @@ def _find_tokenizer(file: Path, corpora: Iterable[Path]) -> Path:
         f"{file}: no tokenizer.json lies beside it, and corpus {corpus}, on which it was trained, is not "
         "prepared here; give --tokenizer FILE"
     )
+
+
+def _weights_sha256(model: Any) -> str:
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(memoryview(weight.contiguous().numpy()).cast("B"))
+    return digest.hexdigest()
 
 
 def _transformers() -> Any:

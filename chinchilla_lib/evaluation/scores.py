@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["Score", "summarise_metric"]
+__all__ = ["Score", "TaskScore", "summarise_metric"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,39 @@ class Score:
     value: float
     standard_error: float | None
     n: int
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """What a model scored on a task.
+
+    Attributes
+    ----------
+    task : str
+    version, n_items, n_shots : int
+    metrics : mapping of str to Score
+    parts : mapping of str to mapping of str to Score
+        Of each part of a task that has parts, such as subjects.
+    sha256 : str
+        Of the file of items.
+    example : str
+        The prompt of the first item, exactly.
+    samples : tuple of mapping
+        Of each item, in their order: ``item_index``, what the model was asked (``arguments``) and answered
+        (``resps``), its metrics.
+    seconds : float
+    """
+
+    task: str
+    version: int
+    n_items: int
+    n_shots: int
+    metrics: dict[str, Score]
+    parts: dict[str, dict[str, Score]]
+    sha256: str
+    example: str
+    samples: tuple[dict[str, Any], ...]
+    seconds: float
 
 
 def summarise_metric(aggregation: str, values: Sequence[Any]) -> Score:

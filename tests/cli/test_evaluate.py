@@ -5,7 +5,7 @@ import pytest
 
 from chinchilla_lib.cli import main
 from chinchilla_lib.corpus.shards import Shards
-from chinchilla_lib.training.checkpoint import save_model
+from chinchilla_lib.training.checkpoint import load_model, save_model
 from chinchilla_lib.training.model import Transformer
 from tests.evaluation.test_catalogue import CASES
 from tests.tiny_corpus import write_tiny_shards
@@ -56,7 +56,7 @@ def test_the_contract_of_the_json(model: Path, tmp_path: Path, capsys: pytest.Ca
     assert len(score["sha256"]) == 64
     assert [len(item["log_likelihoods"]) for item in score["items"]] == [3, 3]
     heard = capsys.readouterr()
-    assert "hellaswag (version 1, 2 items" in heard.out
+    assert "hellaswag (version 1, 2 items, 0 examples before each" in heard.out
     assert "answers scored" in heard.err
 
 
@@ -108,3 +108,43 @@ def test_a_model_that_is_not_one_is_refused(
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "no causal model of Hugging Face" in fails(empty)
+
+
+def test_finished_tasks_are_taken_over(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scores.json"
+    command = ["evaluate", str(model), "--json", str(out), "--limit", "2", "--tasks"]
+    assert main([*command, "lambada"]) == 0
+    first = json.loads(out.read_text())
+    assert first["provenance"]["commit"]
+    assert len(first["model_sha256"]) == 64
+    capsys.readouterr()
+    assert main([*command, "hellaswag,lambada"]) == 0
+    assert f"lambada: taken over from {out}" in capsys.readouterr().err
+    again = json.loads(out.read_text())
+    assert list(again["tasks"]) == ["hellaswag", "lambada"]
+    assert again["tasks"]["lambada"] == first["tasks"]["lambada"]
+    # Another number of items, other examples before each, other items or weights: nothing is taken over.
+    for change in (["--limit", "1"], ["--shots", "1"]):
+        assert main([*command, "lambada", *change]) == 0
+        assert "taken over" not in capsys.readouterr().err
+    file = tmp_path / "data" / "eval" / "lambada_openai_test.jsonl"
+    file.write_text(2 * file.read_text(), encoding="utf-8")
+    assert main([*command, "lambada", "--shots", "1"]) == 0
+    assert "taken over" not in capsys.readouterr().err
+    config = load_model(model)[1]
+    save_model(model, Transformer(config.shape, seed=2), config)
+    assert main([*command, "lambada", "--shots", "1"]) == 0
+    assert "taken over" not in capsys.readouterr().err
+
+
+def test_a_file_of_something_else_is_not_written_over(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scores.json"
+    for text, reason in (("words", "not a report of an evaluation"), ("{}", "it holds no model and tasks")):
+        out.write_text(text)
+        assert main(["evaluate", str(model), "--tasks", "lambada", "--json", str(out)]) == 2
+        assert reason in capsys.readouterr().err
+        assert out.read_text() == text
