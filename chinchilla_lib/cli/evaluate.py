@@ -1,11 +1,14 @@
 """``chinchilla-lib evaluate``: score a model on tasks of the paper's suite, run by lm-eval."""
 
 import argparse
+import csv
+import io
 import logging
 import shlex
 import sys
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +17,9 @@ from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import TASKS, find_task
-from chinchilla_lib.evaluation.report import read_report, task_report
+from chinchilla_lib.evaluation.report import read_report, score_rows, task_report
 from chinchilla_lib.evaluation.tasks import LoadedTask, load_task
-from chinchilla_lib.reference.recorded import checkout_commit, describe_computation
+from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 
 __all__ = ["register", "run"]
 
@@ -50,6 +53,12 @@ def register(subparsers: Any) -> None:
         help="tokenizer.json of a checkpoint of ours (beside it, or in the workspace's corpus)",
     )
     add("--json", type=Path, metavar="FILE", help="write scores and what each item was answered")
+    add(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help="write the scores as a table with their provenance, as the book's records are",
+    )
     parser.set_defaults(run=run)
 
 
@@ -79,14 +88,7 @@ def run(options: argparse.Namespace) -> int:
         "model_sha256": model.sha256,
         "tasks": {},
         "missing": missing,
-        "provenance": describe_computation(
-            shlex.join(["chinchilla-lib", *sys.argv[1:]]),
-            commit=checkout_commit(),
-            seed=0,
-            n_runs=1,
-            seconds=0,
-            corpus="the files whose sha256 each task names",
-        ),
+        "provenance": _describe_run(),
     }
     tasks_known = known["tasks"] if known.get("model_sha256") == model.sha256 else {}
     for task in loaded:
@@ -109,7 +111,31 @@ def run(options: argparse.Namespace) -> int:
         report["tasks"][task.task.name] = found
         report["provenance"]["run_seconds"] = round(time.monotonic() - started, 1)
         write_json(options.json, report)  # after each, so that no finished task is lost
+        if options.record is not None:
+            _record(options.record, report)
     return 1 if missing else 0
+
+
+def _describe_run() -> dict[str, Any]:
+    about = describe_computation(
+        shlex.join(["chinchilla-lib", *sys.argv[1:]]),
+        commit=checkout_commit(),
+        seed=0,
+        n_runs=1,
+        seconds=0,
+        corpus="the files whose sha256 each task names",
+    )
+    about["versions"][0] |= {name: version(name) for name in ("torch", "transformers", "lm_eval")}
+    return about
+
+
+def _record(folder: Path, report: Mapping[str, Any]) -> None:
+    rows = list(score_rows(report))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_recorded(folder, text.getvalue(), report["provenance"])
 
 
 def _read_known(path: Path | None) -> dict[str, Any]:

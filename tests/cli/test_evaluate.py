@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 
@@ -137,6 +138,19 @@ def test_finished_tasks_are_taken_over(
     save_model(model, Transformer(config.shape, seed=2), config)
     assert main([*command, "lambada", "--shots", "1"]) == 0
     assert "taken over" not in capsys.readouterr().err
+
+
+def test_scores_are_recorded_with_their_provenance(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "recorded" / "tiny"
+    assert main(["evaluate", str(model), "--tasks", "lambada,hellaswag", "--record", str(folder)]) == 0
+    rows = list(csv.DictReader((folder / "runs.csv").read_text().splitlines()))
+    assert [(row["task"], row["metric"]) for row in rows] == [
+        ("lambada", "perplexity"),
+        ("lambada", "acc"),
+        ("hellaswag", "acc"),
+        ("hellaswag", "acc_norm"),
+    ]
+    assert {"torch", "lm_eval"} < set(json.loads((folder / "provenance.json").read_text())["versions"][0])
 
 
 def test_a_file_of_something_else_is_not_written_over(
