@@ -103,6 +103,7 @@ def write_and_interrupt(self, record, write=SweepFolder.write_record):
     write(self, record)
     os.killpg(0, signal.SIGINT)  # as a terminal sends it: to the runner and its workers
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts behind "&"
 SweepFolder.write_record = write_and_interrupt
 use_tiny_tier()
 sys.exit(main(sys.argv[1:]))
