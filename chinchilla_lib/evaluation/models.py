@@ -14,6 +14,7 @@ from chinchilla_lib.corpus.tokenizer import Tokenizer
 from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError, MissingExtraError
 from chinchilla_lib.evaluation.packing import Pack, pack_sequences
+from chinchilla_lib.evaluation.smollm2 import fetch_smollm2
 from chinchilla_lib.training.checkpoint import load_model
 
 __all__ = ["HuggingFaceModel", "LanguageModel", "OwnModel", "open_model"]
@@ -189,7 +190,8 @@ def open_model(name: str, *, tokenizer: Path | None = None, corpora: Iterable[Pa
     ----------
     name : str
         A file of :func:`~chinchilla_lib.training.checkpoint.save_model`, a folder with one such file, or a
-        folder or name of Hugging Face.
+        folder or name of Hugging Face; ``"smollm2"`` is the quantised model of
+        :func:`~chinchilla_lib.evaluation.smollm2.fetch_smollm2`.
     tokenizer : pathlib.Path, optional
         Of a checkpoint of ours; else ``tokenizer.json`` beside it, or that of the corpus it was trained on.
     corpora : iterable of pathlib.Path
@@ -200,6 +202,11 @@ def open_model(name: str, *, tokenizer: Path | None = None, corpora: Iterable[Pa
     InputError
         If it cannot be loaded, or no tokenizer is found for it.
     """
+    if name == "smollm2":
+        fetched = fetch_smollm2()
+        model = HuggingFaceModel(str(fetched.folder))
+        model.name = fetched.name
+        return model
     path = Path(name)
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path] if path.is_file() else []
     if not files or (path.is_dir() and (path / "config.json").is_file()):
