@@ -17,12 +17,17 @@ from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import OwnModel
 from chinchilla_lib.evaluation.sources import FileSource
 from chinchilla_lib.evaluation.tasks import load_task
-from tests.evaluation.suite import test_bias, test_common_sense, test_reading
+from tests.evaluation.suite import test_bias, test_common_sense, test_probes, test_reading
 from tests.evaluation.suite.case import Case
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lm_eval and what it imports
 
-CASES: dict[str, Case] = {**test_reading.CASES, **test_common_sense.CASES, **test_bias.CASES}
+CASES: dict[str, Case] = {
+    **test_reading.CASES,
+    **test_common_sense.CASES,
+    **test_bias.CASES,
+    **test_probes.CASES,
+}
 FROM_FILES = [name for name, task in TASKS.items() if isinstance(task.source, FileSource)]
 
 
