@@ -57,6 +57,7 @@ def test_the_contract_of_the_json(model: Path, tmp_path: Path, capsys: pytest.Ca
     assert len(score["sha256"]) == 64
     assert [len(item["log_likelihoods"]) for item in score["items"]] == [3, 3]
     heard = capsys.readouterr()
+    assert heard.out.startswith("tiny\n")  # what was scored, which for a quantised model says so
     assert "hellaswag (version 1, 2 items, 0 examples before each" in heard.out
     assert "answers scored" in heard.err
 
