@@ -16,6 +16,7 @@ import nbformat
 from book._tools.project import BuildError, Project
 
 COLAB_TAG = "colab-install"
+EXTRAS = "corpora,plots"  # a notebook that needs others names them in its metadata, as "chinchilla_extras"
 COLAB_CELL = """\
 # @title On Google Colab: install chinchilla-lib (elsewhere this cell does nothing)
 import sys
@@ -39,7 +40,7 @@ if "google.colab" in sys.modules:
             file.writelines(kept)
             file.flush()
             pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-            library = "chinchilla-lib[corpora,plots] @ git+{url}@{branch}"
+            library = "chinchilla-lib[{extras}] @ git+{url}@{branch}"
             result = subprocess.run(
                 [*pip, "--constraint", file.name, library],
                 capture_output=True,
@@ -82,9 +83,9 @@ class Address:
         owner, name = self.slug.split("/")
         return f"https://{owner}.github.io/{name}/"
 
-    def colab_cell(self) -> str:
+    def colab_cell(self, extras: str = EXTRAS) -> str:
         """Source of the cell that installs the library on Colab."""
-        return COLAB_CELL.format(url=self.url, branch=self.branch)
+        return COLAB_CELL.format(url=self.url, branch=self.branch, extras=extras)
 
 
 def derived_files(project: Project) -> dict[Path, str]:
@@ -126,7 +127,7 @@ def with_colab_cell(text: str, address: Address) -> str:
         cells = [nbformat.v4.new_code_cell(id=COLAB_TAG)]
         document.cells.insert(1, cells[0])
     cell = cells[0]
-    cell.source = address.colab_cell()
+    cell.source = address.colab_cell(document.metadata.get("chinchilla_extras", EXTRAS))
     cell.metadata = nbformat.from_dict(
         {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": [COLAB_TAG, "remove-cell"]}
     )

@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from book._tools.address import Address, derived_files, replace_values, with_colab_cell
@@ -130,6 +131,14 @@ def test_on_colab_pip_installs_from_the_repository_and_keeps_what_is_there(
 
     assert f"torch=={version('torch')}\n" in pip.constraints
     assert f"numpy=={version('numpy')}\n" in pip.constraints
+
+
+def test_a_notebook_may_ask_for_other_extras(address: Address) -> None:
+    document = nbformat.v4.new_notebook(metadata={"chinchilla_extras": "eval,plots"})
+    document.cells.append(nbformat.v4.new_markdown_cell("# Title", id="title"))
+    written = with_colab_cell(nbformat.writes(document), address)
+    assert f"chinchilla-lib[eval,plots] @ git+{address.url}" in written
+    assert nbformat.reads(written, as_version=4).metadata["chinchilla_extras"] == "eval,plots"
 
 
 def test_on_colab_with_the_library_present_nothing_is_installed(
