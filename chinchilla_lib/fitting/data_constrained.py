@@ -208,16 +208,7 @@ def _messages(law: RepeatedDataLoss, names: tuple[str, ...], check: OptimumCheck
     for name, value in (("r_d", law.r_d), ("r_n", law.r_n)):
         if name in names and not 1.001 * DECAY_RANGE[0] < value < DECAY_RANGE[1] / 1.001:
             messages.append(f"{name} came out at the end of its range, {value:.3g}: the runs do not tell it")
-    if not check.passed:
-        messages.append(
-            f"the optimum's check did not pass: relative gradient {check.relative_gradient:.1g}, "
-            f"predicted reduction {check.predicted_reduction:.1g}"
-        )
-    if check.agreeing_share < 0.5:
-        messages.append(
-            f"{check.agreeing_share:.0%} of {check.n_starts} starts ended at this optimum; others lie near"
-        )
-    return messages
+    return messages + check.messages()
 
 
 def allocate_data_constrained(

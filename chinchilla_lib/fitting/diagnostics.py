@@ -130,6 +130,20 @@ class OptimumCheck:
         """Whether the gradient and the predicted reduction vanish to rounding."""
         return self.relative_gradient <= _SMALL_GRADIENT and self.predicted_reduction <= _SMALL_REDUCTION
 
+    def messages(self) -> list[str]:
+        """What a reader of the fit should know of it; none if all is well."""
+        messages = []
+        if not self.passed:
+            messages.append(
+                f"the optimum's check did not pass: relative gradient {self.relative_gradient:.1g}, "
+                f"predicted reduction {self.predicted_reduction:.1g}"
+            )
+        if self.agreeing_share < 0.5:
+            messages.append(
+                f"{self.agreeing_share:.0%} of {self.n_starts} starts ended at this optimum; others lie near"
+            )
+        return messages
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {

@@ -267,15 +267,7 @@ def _fit_messages(
     messages = []
     if law.E == 0 and floor is None:
         messages.append("E came out as 0: the losses show no floor")
-    if not check.passed:
-        messages.append(
-            f"the optimum's check did not pass: relative gradient {check.relative_gradient:.1g}, "
-            f"predicted reduction {check.predicted_reduction:.1g}"
-        )
-    if check.agreeing_share < 0.5:
-        messages.append(
-            f"{check.agreeing_share:.0%} of {check.n_starts} starts ended at this optimum; others lie near"
-        )
+    messages += check.messages()
     if clipped:
         messages.append("the frontier's coefficients leave the range of a double and are clipped")
     return messages

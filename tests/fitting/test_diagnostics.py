@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chinchilla_lib.fitting.bootstrap import bootstrap_fit
-from chinchilla_lib.fitting.diagnostics import BootstrapReport
+from chinchilla_lib.fitting.diagnostics import BootstrapReport, OptimumCheck
 from chinchilla_lib.fitting.isoflop import ISOFLOP
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from tests.fitting.test_isoflop import BUDGETS
@@ -45,6 +45,16 @@ def test_doubts_about_a_bootstrap(n_usable: int, smallest: int, problem: bool, n
 def test_three_runs_in_a_parabola_leave_no_residuals() -> None:
     made = replace(report(100, 3), scheme="residual")
     assert made.problem is not None and "leaves no residuals" in made.problem
+
+
+def test_what_a_reader_should_know_of_an_optimum() -> None:
+    fine = OptimumCheck(relative_gradient=0.0, predicted_reduction=0.0, n_starts=40, agreeing_share=0.5)
+    assert fine.messages() == []
+    (doubt,) = replace(fine, agreeing_share=0.25).messages()
+    assert doubt == "25% of 40 starts ended at this optimum; others lie near"
+    for wrong in (replace(fine, relative_gradient=0.1), replace(fine, predicted_reduction=0.1)):
+        (doubt,) = wrong.messages()
+        assert doubt.startswith("the optimum's check did not pass: relative gradient")
 
 
 def test_to_dict_is_strict_json_with_every_valley() -> None:
