@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import time
@@ -160,6 +161,7 @@ def digest_code(paths: Iterable[Path], *words: str) -> str:
     return total.hexdigest()
 
 
+@functools.cache  # every notebook asks for the whole library
 def code_of(source: str) -> str:
     """A form of Python source that comments, layout and docstrings leave unchanged."""
     tree = ast.parse(source)
