@@ -1,4 +1,4 @@
-"""What every command's tests ask: a report that is JSON, and one line with status 2 for what is wrong."""
+"""What commands' tests ask: a report that is JSON, one line for what is wrong, examples that run."""
 
 import json
 from pathlib import Path
@@ -29,3 +29,11 @@ def costs_one_line(capsys: pytest.CaptureFixture[str], message: str, *command: s
     assert captured.err.startswith("chinchilla-lib: error: ")
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+def run_examples(epilog: str) -> int:
+    """Run every command that a help text shows, and count them."""
+    examples = [line.split() for line in epilog.splitlines() if line.startswith("  chinchilla-lib ")]
+    for example in examples:
+        assert main(example[1:]) == 0
+    return len(examples)

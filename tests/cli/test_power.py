@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from chinchilla_lib.cli import main
 from chinchilla_lib.cli.power import _EPILOG
 from chinchilla_lib.fitting.planned_profiles import law_with_exponent, plan_profiles
 from chinchilla_lib.fitting.power import measure_power, read_sweep
 from chinchilla_lib.reference.laws import LAWS
 from chinchilla_lib.sweeps.table import SweepTable
-from tests.cli.checks import costs_one_line, report_of
+from tests.cli.checks import costs_one_line, report_of, run_examples
 from tests.cli.test_fit import rows, write
 
 
@@ -103,8 +102,5 @@ def test_what_is_wrong_costs_one_line(
 
 def test_the_examples_of_the_help_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(runs.parent)
-    examples = [line.split() for line in _EPILOG.splitlines() if line.startswith("  chinchilla-lib power")]
-    assert len(examples) == 3
-    for example in examples:
-        assert main(example[1:]) == 0
+    assert run_examples(_EPILOG) == 3
     assert (runs.parent / "power.json").exists()
