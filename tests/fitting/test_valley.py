@@ -230,7 +230,16 @@ def test_a_resample_is_a_fit_of_its_rows() -> None:
     counts = [rng.multinomial(len(s), np.full(len(s), 1 / len(s)), size=1).astype(np.int64) for s in strata]
     draws, unusable = VALLEY.refit(BASE, counts)
     index = np.concatenate([np.repeat(s, c[0]) for s, c in zip(strata, counts, strict=True)])
-    fit = fit_valley(NOISY.take(index))
+    assert NOISY.flops_budget is not None
+    table = rebuilt(
+        NOISY,
+        n_params=NOISY.n_params[index],
+        n_tokens=NOISY.n_tokens[index],
+        loss=NOISY.loss[index],
+        flops_budget=NOISY.flops_budget[index],
+        seed=None,
+    )
+    fit = fit_valley(table)
     assert unusable == [] and fit.law is not None and draws.law is not None
     assert draws.a[0] == pytest.approx(fit.law.a, rel=1e-7)
     assert draws.law[0, 0] == pytest.approx(fit.law.E, rel=1e-6)
