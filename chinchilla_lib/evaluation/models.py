@@ -14,10 +14,11 @@ from chinchilla_lib.corpus.tokenizer import Tokenizer
 from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError, MissingExtraError
 from chinchilla_lib.evaluation.packing import Pack, pack_sequences
+from chinchilla_lib.evaluation.readers import Reader, read_own, read_transformers
 from chinchilla_lib.evaluation.smollm2 import fetch_smollm2
 from chinchilla_lib.training.checkpoint import load_model
 
-__all__ = ["HuggingFaceModel", "LanguageModel", "OwnModel", "open_model"]
+__all__ = ["HuggingFaceModel", "LanguageModel", "OwnModel", "open_model", "weights_sha256"]
 
 _SAME = 1e-3  # logits of a tree against those of its branches; float32 leaves some 1e-5
 
@@ -32,8 +33,10 @@ class LanguageModel(Protocol):
         Of its weights.
     max_length : int
         Tokens it reads at most.
+    begin_of_text : int
+        Token that stands for an empty context when a text is drawn.
     end_of_text : int
-        Token that stands for an empty context.
+        Token that stands for an empty context, and ends a text.
     takes_trees : bool
         Whether it computes packs of several sequences.
     """
@@ -41,6 +44,7 @@ class LanguageModel(Protocol):
     name: str
     sha256: str
     max_length: int
+    begin_of_text: int
     end_of_text: int
     takes_trees: bool
 
@@ -54,6 +58,10 @@ class LanguageModel(Protocol):
 
     def logits(self, pack: Pack, at: npt.NDArray[np.int64]) -> Tensor:
         """Logits of the token after each of some nodes, float32, shape (len(at), vocabulary)."""
+        ...
+
+    def reader(self) -> Reader:
+        """What reads several texts at once, token by token, from their beginning."""
         ...
 
 
@@ -73,7 +81,7 @@ class OwnModel:
         If a file is missing or damaged, or the tokenizer has another vocabulary.
     """
 
-    end_of_text = 0
+    begin_of_text = end_of_text = 0
 
     def __init__(self, path: Path, tokenizer: Path) -> None:
         if not tokenizer.is_file():
@@ -107,6 +115,10 @@ class OwnModel:
             hidden = self._model.hidden(tokens, torch.from_numpy(pack.positions), torch.from_numpy(pack.mask))
         return self._model.to_logits(hidden[0, torch.from_numpy(at)])
 
+    def reader(self) -> Reader:
+        """What reads several texts at once, token by token, from their beginning."""
+        return read_own(self._model)
+
 
 class HuggingFaceModel:
     """A causal model of Transformers, in float32 on the CPU. Weights are read from safetensors only.
@@ -134,9 +146,10 @@ class HuggingFaceModel:
         except (OSError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise InputError(f"{name}: no causal model of Hugging Face could be loaded ({first})") from None
-        self.name, self.sha256 = name, _weights_sha256(self._model)
+        self.name, self.sha256 = name, weights_sha256(self._model)
         self.max_length = int(getattr(self._model.config, "max_position_embeddings", 2048))
-        self.end_of_text = int(self._tokenizer.eos_token_id)
+        begin, self.end_of_text = self._tokenizer.bos_token_id, int(self._tokenizer.eos_token_id)
+        self.begin_of_text = self.end_of_text if begin is None else int(begin)
         self.takes_trees = True
         self.takes_trees = self._tree_equals_branches()
 
@@ -164,6 +177,10 @@ class HuggingFaceModel:
         )
         logits: Tensor = output.logits[0]
         return logits
+
+    def reader(self) -> Reader:
+        """What reads several texts at once, token by token, from their beginning."""
+        return read_transformers(self._model)
 
     def _tree_equals_branches(self) -> bool:
         """Whether the model heeds the mask of a tree; tried, since not all do."""
@@ -232,7 +249,8 @@ def _find_tokenizer(file: Path, corpora: Iterable[Path]) -> Path:
     )
 
 
-def _weights_sha256(model: Any) -> str:
+def weights_sha256(model: Any) -> str:
+    """SHA-256 of the names and weights of a model of Transformers."""
     digest = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
         digest.update(name.encode())
