@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     if not names:
         raise InputError(f"--tasks names none; choose of {', '.join(TASKS)}")
     known = _read_known(options.json)
-    loaded, missing = _load(names)
+    loaded, missing = _load(names, options.shots)
     if not loaded:
         raise InputError("; ".join(missing.values()))
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -102,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
             "n_shots": n_shots,
             "limit": options.limit,
             "sha256": task.sha256,
+            "examples_from": task.examples_from,
         }
         found = tasks_known.get(task.task.name, {})
         if asked.items() <= found.items():
@@ -157,12 +158,12 @@ def _show(name: str, found: Mapping[str, Any]) -> None:
         print(f"  {metric:16}{score['value']:10.4f}" + ("" if error is None else f" +- {error:.4f}"))
 
 
-def _load(names: list[str]) -> tuple[list[LoadedTask], dict[str, str]]:
+def _load(names: list[str], n_shots: int | None) -> tuple[list[LoadedTask], dict[str, str]]:
     """Tasks that are there; of the others, what is missing."""
     loaded, missing = [], {}
     for task in [find_task(name) for name in names]:
         try:
-            loaded.append(load_task(task))
+            loaded.append(load_task(task, n_shots=n_shots))
         except InputError as error:
             missing[task.name] = str(error)
             sys.stderr.write(f"left out: {error}\n")

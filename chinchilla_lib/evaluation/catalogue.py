@@ -5,15 +5,18 @@ from typing import Final
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.suite.bias import BIAS
+from chinchilla_lib.evaluation.suite.closed_book import CLOSED_BOOK
 from chinchilla_lib.evaluation.suite.common_sense import COMMON_SENSE
+from chinchilla_lib.evaluation.suite.mmlu import MMLU
 from chinchilla_lib.evaluation.suite.probes import PROBES
 from chinchilla_lib.evaluation.suite.reading import READING
+from chinchilla_lib.evaluation.suite.truthfulness import TRUTHFULNESS
 from chinchilla_lib.evaluation.tasks import BenchmarkTask
 
 __all__ = ["TASKS", "find_task"]
 
 TASKS: Final[Mapping[str, BenchmarkTask]] = {
-    task.name: task for task in (*READING, *COMMON_SENSE, *BIAS, *PROBES)
+    task.name: task for task in (*READING, *COMMON_SENSE, *TRUTHFULNESS, *MMLU, *CLOSED_BOOK, *BIAS, *PROBES)
 }
 """Tasks by name."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chinchilla_lib.errors import MissingExtraError
+from chinchilla_lib.errors import InputError, MissingExtraError
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import LanguageModel
 from chinchilla_lib.evaluation.packing import pack_sequences
@@ -128,10 +128,17 @@ def run_task(
         Examples before each item; as the paper has it when not given.
     on_progress : callable, optional
         Called with the number of requests just done.
+
+    Raises
+    ------
+    InputError
+        If there are fewer examples.
     """
     started = time.perf_counter()
     task = loaded.task
     n_shots = task.shots[0] if n_shots is None else n_shots
+    if n_shots and not loaded.examples:
+        raise InputError(f"n_shots is {n_shots}; task {task.name} was loaded without examples")
     configs = loaded.to_configs(n_items)
     results = simple_evaluate(
         model=HarnessModel(model, on_progress),
@@ -155,6 +162,7 @@ def run_task(
         metrics=_summarise_all(task, samples),
         parts={part: _summarise_all(task, found) for part, found in by_part.items()} if task.group else {},
         sha256=loaded.sha256,
+        examples_from=loaded.examples_from if n_shots else "",
         example=str(samples[0]["arguments"][0][0]),
         samples=tuple(samples),
         seconds=time.perf_counter() - started,

@@ -21,6 +21,7 @@ def task_report(score: TaskScore, limit: int | None) -> dict[str, Any]:
         "metrics": _metrics(score.metrics),
         "parts": {part: _metrics(metrics) for part, metrics in score.parts.items()},
         "sha256": score.sha256,
+        "examples_from": score.examples_from,
         "example_prompt": score.example,
         "seconds": round(score.seconds, 2),
         "items": [_item(sample, score.metrics) for sample in score.samples],
@@ -78,6 +79,7 @@ def score_rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "n_shots": found["n_shots"],
                     "version": found["version"],
                     "sha256": found["sha256"],
+                    "examples_from": found["examples_from"],
                     "seconds": "" if part else found["seconds"],
                     "example_prompt": "" if part else json.dumps(found["example_prompt"], ensure_ascii=False),
                 }

@@ -44,6 +44,8 @@ class TaskScore:
         Of each part of a task that has parts, such as subjects.
     sha256 : str
         Of the file of items.
+    examples_from : str
+        Where examples before an item come from: a file and its sha256, or the other items; empty without.
     example : str
         The prompt of the first item, exactly.
     samples : tuple of mapping
@@ -59,6 +61,7 @@ class TaskScore:
     metrics: dict[str, Score]
     parts: dict[str, dict[str, Score]]
     sha256: str
+    examples_from: str
     example: str
     samples: tuple[dict[str, Any], ...]
     seconds: float

@@ -197,7 +197,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         except csv.Error as error:
             raise InputError(f"{path}: line {reader.line_num}: {error}; the file may be cut short") from None
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # texts may hold other marks of a line's end
         if line.strip():
             yield f"{path}: line {number}", _parse(line, f"{path}: line {number}")
 

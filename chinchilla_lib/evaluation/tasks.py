@@ -6,12 +6,13 @@ answers. The prompts are those of lm-eval, as the paper prints none.
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.evaluation.examples import examples_sampler
 from chinchilla_lib.evaluation.sources import Item, ItemSource
 
 __all__ = [
@@ -45,7 +46,11 @@ class BenchmarkTask:
     shots : tuple of int
         Examples before each item in the paper; the first is taken unless asked otherwise.
     examples : ItemSource, optional
-        Where these come from, in order; else lm-eval draws them from the other items.
+        Where these come from; else from the other items.
+    examples_in_order : bool
+        Whether these are the first, the same before every item, and not drawn for each.
+    others_will_do : bool
+        Whether the other items are taken where that source is out of reach.
     group : str, optional
         Field by whose value items make parts of the task, such as subjects: examples are of the same part.
     version : int
@@ -60,6 +65,8 @@ class BenchmarkTask:
     config: Mapping[str, Any]
     shots: tuple[int, ...] = (0,)
     examples: ItemSource | None = None
+    examples_in_order: bool = False
+    others_will_do: bool = False
     group: str | None = None
     version: int = 1
 
@@ -71,12 +78,16 @@ class LoadedTask:
     Attributes
     ----------
     task : BenchmarkTask
-    items, examples : tuple of mapping
-        What is asked; what may stand before it, if that comes from elsewhere.
+    items : tuple of mapping
+        What is asked.
     sha256 : str
-        Of the file of items.
+        Of their file.
     path : pathlib.Path
         That file.
+    examples : tuple of mapping
+        What may stand before an item.
+    examples_from : str
+        Where these come from: a file and its sha256, or the other items.
     """
 
     task: BenchmarkTask
@@ -84,6 +95,7 @@ class LoadedTask:
     sha256: str
     path: Path
     examples: tuple[Item, ...] = field(default=(), repr=False)
+    examples_from: str = ""
 
     def to_configs(self, n_items: int | None = None) -> dict[str, dict[str, Any]]:
         """What lm-eval is given, by part of the task; a task without parts is its own.
@@ -100,18 +112,16 @@ class LoadedTask:
         import datasets
 
         group = self.task.group
-        examples = [dict(item) for item in self.examples if not group or item[group] == part]
-        splits = {"test": datasets.Dataset.from_list([{**item, "item_index": i} for i, item in items])}
-        extra: dict[str, Any] = {}
-        if self.task.examples is not None:
-            splits["examples"] = datasets.Dataset.from_list(examples)
-            extra = {"fewshot_split": "examples", "fewshot_config": {"sampler": "first_n"}}
+        examples = [item for item in self.examples if not group or item[group] == part]
+        asked = datasets.Dataset.from_list([{**item, "item_index": i} for i, item in items])
+        sampler = examples_sampler(self.items, examples, in_order=self.task.examples_in_order)
         return {
             "task": f"{self.task.name}_{part}" if group else self.task.name,
-            "custom_dataset": lambda **_: splits,
+            "custom_dataset": lambda **_: {"test": asked},
             "test_split": "test",
+            "fewshot_split": "test",  # else lm-eval keeps the item from the sampler
+            "fewshot_config": {"sampler": sampler},
             "metadata": {"version": self.task.version},
-            **extra,
             **self.task.config,
         }
 
@@ -170,14 +180,16 @@ def multiple_choice(text: Any, choices: Any, *, target: Any = "label") -> dict[s
     }
 
 
-def load_task(task: BenchmarkTask, path: Path | None = None) -> LoadedTask:
-    """Get the items of a task and check each.
+def load_task(task: BenchmarkTask, path: Path | None = None, *, n_shots: int | None = None) -> LoadedTask:
+    """Get the items of a task, and examples to put before them, and check each.
 
     Parameters
     ----------
     task : BenchmarkTask
     path : pathlib.Path, optional
         Their file; looked for in the data folder, and downloaded where it can be, when not given.
+    n_shots : int, optional
+        Examples before each item, as many as the paper has when not given; with none, none are read.
 
     Raises
     ------
@@ -187,8 +199,19 @@ def load_task(task: BenchmarkTask, path: Path | None = None) -> LoadedTask:
     """
     path = path or task.source.find(task.name)
     items = _read(task, task.source, path)
-    examples = _read(task, task.examples, task.examples.find(task.name)) if task.examples else ()
-    return LoadedTask(task, items, file_sha256(path), path, examples)
+    loaded = LoadedTask(task, items, file_sha256(path), path)
+    if not (task.shots[0] if n_shots is None else n_shots):
+        return loaded
+    if task.examples is not None:
+        try:
+            found = task.examples.find(task.name)
+        except InputError:
+            if not task.others_will_do:
+                raise
+        else:
+            examples = _read(task, task.examples, found)
+            return replace(loaded, examples=examples, examples_from=f"{found.name}, {file_sha256(found)}")
+    return replace(loaded, examples=items, examples_from="the other items")
 
 
 def _read(task: BenchmarkTask, source: ItemSource, path: Path) -> tuple[Item, ...]:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 pytest.importorskip("lm_eval", reason="the extra eval is not installed")
 
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.harness import HarnessModel, run_task
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import OwnModel
@@ -34,6 +36,28 @@ def test_parts_and_examples(own_model: OwnModel, tmp_path: Path, monkeypatch: py
     pooled = [sample["acc"] for sample in score.samples]
     assert score.metrics["acc"].value == pytest.approx(np.mean(pooled))
     assert score.metrics["acc"].standard_error == pytest.approx(np.std(pooled, ddof=1) / math.sqrt(3))
+
+
+@pytest.mark.parametrize("own_model", ["rope"], indirect=True)
+def test_examples_drawn_from_the_other_items_never_hold_the_item(
+    own_model: OwnModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With as many examples as there are others, each item sees exactly these, however few are asked."""
+    monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path))
+    write(tmp_path / "eval" / "barks.jsonl", *(item(i, kind) for kind in ("dogs", "cats") for i in range(4)))
+    task = replace(TASK, examples=None)
+    score = run_task(own_model, load_task(task), n_items=3, n_shots=3)
+    assert score.examples_from == "the other items"
+    assert len(score.samples) == 3
+    for sample in score.samples:
+        *before, asked = sample["arguments"][0][0].split("\n\n")
+        kind = asked.split()[0]
+        others = {f"{kind} {i}? a dog" for i in range(4)} - {f"{asked} a dog"}
+        assert set(before) == others
+    with pytest.raises(InputError, match="n_shots is 4; there are only 3 examples"):
+        run_task(own_model, load_task(task), n_items=3, n_shots=4)
+    with pytest.raises(InputError, match="n_shots is 1; task barks was loaded without examples"):
+        run_task(own_model, load_task(task, n_shots=0), n_shots=1)
 
 
 @pytest.mark.parametrize("own_model", ["rope"], indirect=True)

@@ -15,6 +15,7 @@ SCORE = TaskScore(
     metrics={"acc": Score(0.5, 0.5, 2)},
     parts={"dogs": {"acc": Score(1.0, None, 1)}, "cats": {"acc": Score(0.0, None, 1)}},
     sha256="0" * 64,
+    examples_from="the other items",
     example="one\n\ntwo?",
     samples=(
         {"item_index": 0, "resps": [[(-1.5, True)], [(-2.0, False)]], "acc": 1.0},

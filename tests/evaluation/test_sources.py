@@ -49,6 +49,14 @@ def test_rows_are_read_in_each_form(kind: str, text: str, suffix: str, folder: P
     assert where == f"{path}: line 3"
 
 
+def test_marks_of_a_line_inside_a_text_do_not_end_it(folder: Path) -> None:
+    rows = [{"word": f"one{mark}two"} for mark in ("\u2028", "\u2029", "\x85", "\x1c", "\x0b", "\x0c", "\r")]
+    path = write(
+        folder / "words.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows)
+    )
+    assert [item for _, item in FileSource("words.jsonl").read(path)] == rows
+
+
 def test_a_row_may_become_several_items_or_none(folder: Path) -> None:
     source = FileSource("words.jsonl", to_items=lambda row: row["n"] * [{"word": row["word"]}])
     path = write(folder / "words.jsonl", json.dumps(ROW) + "\n" + json.dumps({**ROW, "n": 0}) + "\n")

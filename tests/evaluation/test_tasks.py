@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.sources import FileSource
 from chinchilla_lib.evaluation.tasks import (
@@ -26,6 +28,7 @@ TASK = BenchmarkTask(
     multiple_choice("{{question}}", "{{choices}}"),
     shots=(2, 0),
     examples=FileSource("barks_before.jsonl"),
+    examples_in_order=True,
     group="kind",
 )
 
@@ -69,10 +72,24 @@ def test_what_lm_eval_is_given(folder: Path) -> None:
         "dogs": "barks_dogs",
         "cats": "barks_cats",
     }
-    splits = configs["cats"]["custom_dataset"]()
-    assert [row["question"] for row in splits["test"]] == ["cats 0?"]
-    assert [row["item_index"] for row in splits["test"]] == [4]
-    assert [row["question"] for row in splits["examples"]] == ["cats 10?", "cats 11?", "cats 12?"]
+    (asked,) = configs["cats"]["custom_dataset"]()["test"]
+    assert (asked["question"], asked["item_index"]) == ("cats 0?", 4)
+    sampler = configs["cats"]["fewshot_config"]["sampler"]()
+    assert [row["question"] for row in sampler.sample(2, asked)] == ["cats 10?", "cats 11?"]
+
+
+def test_examples_come_from_their_file_or_the_other_items(folder: Path) -> None:
+    path = folder / "barks_before.jsonl"
+    loaded = load_task(TASK)
+    assert (len(loaded.examples), loaded.examples_from) == (6, f"barks_before.jsonl, {file_sha256(path)}")
+    drawn = load_task(replace(TASK, examples=None))
+    assert (drawn.examples, drawn.examples_from) == (drawn.items, "the other items")
+    path.unlink()
+    with pytest.raises(InputError, match=r"task barks: barks_before.jsonl is missing"):
+        load_task(TASK)
+    drawn = load_task(replace(TASK, others_will_do=True))
+    assert (drawn.examples, drawn.examples_from) == (drawn.items, "the other items")
+    assert load_task(TASK, n_shots=0).examples == ()
 
 
 @pytest.mark.parametrize(
@@ -97,6 +114,3 @@ def test_empty_and_missing_files_are_named(folder: Path) -> None:
         load_task(TASK, write(folder / "none.jsonl"))
     with pytest.raises(InputError, match=r"gone.jsonl: there is no such file"):
         load_task(TASK, folder / "gone.jsonl")
-    (folder / "barks_before.jsonl").unlink()
-    with pytest.raises(InputError, match=r"task barks: barks_before.jsonl is missing"):
-        load_task(TASK)

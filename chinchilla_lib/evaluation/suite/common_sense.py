@@ -1,4 +1,8 @@
-"""Common sense: HellaSwag, PIQA, WinoGrande, Social IQa (section 4.2.5, Table 8)."""
+"""Common sense: HellaSwag, PIQA, WinoGrande, Social IQa, BoolQ (section 4.2.5, Table 8).
+
+BoolQ is asked behind its passage, as in lm-eval. Without the passage it is another task, of what a model
+knows, and has another name here; the paper has no score for it.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -48,10 +52,33 @@ def _social_iqa(row: Mapping[str, Any]) -> Iterable[Item]:
     }
 
 
+def _boolq(row: Mapping[str, Any]) -> Iterable[Item]:
+    """The label of the test part, -1, is no index, and is refused."""
+    yield {"passage": row["passage"], "question": _open(row["question"]), "label": int(row["label"])}
+
+
+def _boolq_no_passage(row: Mapping[str, Any]) -> Iterable[Item]:
+    yield {"question": _open(row["question"]), "label": int(row["label"])}
+
+
+def _open(question: str) -> str:
+    """Without its question mark, which the prompt has; the hub's has none."""
+    return question.strip().rstrip("?").rstrip()
+
+
 def _halves(item: Item) -> tuple[str, str]:
     before, _, after = item["sentence"].partition("_")
     return before, after.strip()
 
+
+def _boolq_config(before: str) -> dict[str, Any]:
+    return {
+        **multiple_choice(before + "Question: {{question}}?\nAnswer:", ["no", "yes"]),
+        "metric_list": [dict(ACCURACY)],
+    }
+
+
+_NO_OR_YES: Final = "0 for no or 1 for yes", lambda x: INDEX[1](x) and x < 2
 
 COMMON_SENSE: Final = (
     BenchmarkTask(
@@ -106,6 +133,26 @@ COMMON_SENSE: Final = (
         "questions with three answers",
         {"question": TEXT, "choices": TEXTS, "label": INDEX},
         multiple_choice("Question: {{question}}\nAnswer:", "{{choices}}"),
+    ),
+    BenchmarkTask(
+        "boolq",
+        _SECTION,
+        FileSource("boolq_val.jsonl", HubData("aps/super_glue", "validation", "boolq", _boolq, 3270), _boolq),
+        "passages with a question of yes or no",
+        {"passage": TEXT, "question": TEXT, "label": _NO_OR_YES},
+        _boolq_config("{{passage}}\n"),
+    ),
+    BenchmarkTask(
+        "boolq_no_passage",
+        "none; beside 4.2.5",
+        FileSource(
+            "boolq_val_nopassage.jsonl",
+            HubData("aps/super_glue", "validation", "boolq", _boolq_no_passage, 3270),
+            _boolq_no_passage,
+        ),
+        "questions of yes or no",
+        {"question": TEXT, "label": _NO_OR_YES},
+        _boolq_config(""),
     ),
 )
 """Zero examples before each, as in the paper."""

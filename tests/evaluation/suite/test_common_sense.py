@@ -1,4 +1,11 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.suite.common_sense import COMMON_SENSE
+from chinchilla_lib.evaluation.tasks import load_task
 from tests.evaluation.suite.case import Case
 
 ENDS = ["sits.", "flies.", "reads."]
@@ -44,7 +51,36 @@ CASES = {
             "label": "1",
         },
     ),
+    "boolq": Case(
+        {"passage": "Dogs -- A dog barks.", "question": "do dogs bark", "label": 1},
+        [("Dogs -- A dog barks.\nQuestion: do dogs bark?\nAnswer:", f" {word}") for word in ("no", "yes")],
+        1,
+        row={"passage": "Dogs -- A dog barks.", "question": "do dogs bark?", "label": True},
+        hub_row={"passage": "Dogs -- A dog barks.", "question": "do dogs bark", "idx": 7, "label": 1},
+    ),
+    "boolq_no_passage": Case(
+        {"question": "do dogs bark", "label": 1},
+        [("Question: do dogs bark?\nAnswer:", f" {word}") for word in ("no", "yes")],
+        1,
+        row={"question": "do dogs bark?", "label": True},
+        hub_row={"passage": "Dogs -- A dog barks.", "question": "do dogs bark", "idx": 7, "label": 1},
+    ),
 }
+
+
+def test_questions_without_passages_are_not_boolq(tmp_path: Path) -> None:
+    with_passage, without = COMMON_SENSE[-2:]
+    path = tmp_path / "boolq_val_nopassage.jsonl"
+    path.write_text(json.dumps(CASES["boolq_no_passage"].row) + "\n")
+    assert len(load_task(without, path).items) == 1
+    with pytest.raises(InputError, match="line 1: it lacks 'passage'"):
+        load_task(with_passage, path)
+    path.write_text(json.dumps({**CASES["boolq"].row, "passage": " "}) + "\n")
+    with pytest.raises(InputError, match="line 1, field 'passage': found ' '"):
+        load_task(with_passage, path)
+    path.write_text(json.dumps({**CASES["boolq"].row, "label": 2}) + "\n")
+    with pytest.raises(InputError, match="field 'label': found '2'; it must be 0 for no or 1 for yes"):
+        load_task(with_passage, path)
 
 
 def test_marks_of_articles_are_taken_out() -> None:
