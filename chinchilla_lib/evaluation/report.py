@@ -1,7 +1,7 @@
 """What an evaluation found, as plain values: written, taken up again, recorded."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ def task_report(score: TaskScore, limit: int | None) -> dict[str, Any]:
         "n_shots": score.n_shots,
         "limit": limit,
         "metrics": _metrics(score.metrics),
+        "chance": _chance(score.samples),
         "parts": {part: _metrics(metrics) for part, metrics in score.parts.items()},
         "sha256": score.sha256,
         "examples_from": score.examples_from,
@@ -26,6 +27,12 @@ def task_report(score: TaskScore, limit: int | None) -> dict[str, Any]:
         "seconds": round(score.seconds, 2),
         "items": [_item(sample, score.metrics) for sample in score.samples],
     }
+
+
+def _chance(samples: Sequence[Mapping[str, Any]]) -> float | None:
+    """Share of right answers by guessing; None where answers are not chosen from several."""
+    n_choices = [len(sample["resps"]) for sample in samples]
+    return None if min(n_choices) < 2 else sum(1 / n for n in n_choices) / len(n_choices)
 
 
 def _metrics(metrics: Mapping[str, Score]) -> dict[str, Any]:
@@ -75,6 +82,7 @@ def score_rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "metric": metric,
                     "value": score["value"],
                     "standard_error": score["standard_error"],
+                    "chance": "" if part else found["chance"],
                     "n": score["n"],
                     "n_shots": found["n_shots"],
                     "version": found["version"],

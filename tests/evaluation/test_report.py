@@ -28,10 +28,12 @@ SCORE = TaskScore(
 def test_answers_of_each_kind_are_kept() -> None:
     report = task_report(SCORE, limit=2)
     assert report["items"][1] == {"index": 3, "log_likelihoods": [-2.5, -2.0], "metrics": {"acc": 0.0}}
+    assert report["chance"] == 0.5
     assert report["parts"]["dogs"] == {"acc": {"value": 1.0, "standard_error": None, "n": 1}}
     texts = task_report(
         TaskScore(**{**vars(SCORE), "samples": ({"item_index": 0, "resps": [["a dog"]], "acc": 1.0},)}), None
     )
+    assert texts["chance"] is None
     assert texts["items"] == [{"index": 0, "texts": ["a dog"], "metrics": {"acc": 1.0}}]
     rolling = task_report(
         TaskScore(**{**vars(SCORE), "samples": ({"item_index": 0, "resps": [[-7.5]], "acc": 1.0},)}), None
