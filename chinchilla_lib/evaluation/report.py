@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.evaluation.paired import ItemScores, PairedScores, compare_items
 from chinchilla_lib.evaluation.scores import Score, TaskScore
 
-__all__ = ["read_report", "score_rows", "task_report"]
+__all__ = ["compare_reports", "read_report", "score_rows", "task_report"]
 
 
 def task_report(score: TaskScore, limit: int | None) -> dict[str, Any]:
@@ -91,3 +92,43 @@ def score_rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "seconds": "" if part else found["seconds"],
                     "example_prompt": "" if part else json.dumps(found["example_prompt"], ensure_ascii=False),
                 }
+
+
+def compare_reports(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[PairedScores]:
+    """Two models on the tasks that both reports hold, item by item.
+
+    A log-likelihood that is spread over words or bytes is compared for each word or byte of an item.
+
+    Raises
+    ------
+    InputError
+        If they share no task, or were not asked the same items with the same number of examples.
+    """
+    shared = [task for task in first["tasks"] if task in second["tasks"]]
+    if not shared:
+        raise InputError(f"{first['model']} and {second['model']} share no task")
+    compared = []
+    for task in shared:
+        for field in ("n_shots", "examples_from"):
+            a, b = (report["tasks"][task][field] for report in (first, second))
+            if a != b:
+                raise InputError(f"{task}: {field} is {a!r} and {b!r}; ask both alike")
+        compared += [
+            compare_items(_of_items(first, task, metric), _of_items(second, task, metric))
+            for metric in first["tasks"][task]["metrics"]
+        ]
+    return compared
+
+
+def _of_items(report: Mapping[str, Any], task: str, metric: str) -> ItemScores:
+    found = report["tasks"][task]
+    values = [item["metrics"][metric] for item in found["items"]]
+    return ItemScores(
+        model=report["model"],
+        task=task,
+        version=found["version"],
+        sha256=found["sha256"],
+        metric=metric,
+        index=tuple(item["index"] for item in found["items"]),
+        values=tuple(v[0] / v[1] if isinstance(v, list | tuple) else float(v) for v in values),
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.evaluation.report import read_report, score_rows, task_report
+from chinchilla_lib.evaluation.report import compare_reports, read_report, score_rows, task_report
 from chinchilla_lib.evaluation.scores import Score, TaskScore
 
 SCORE = TaskScore(
@@ -60,3 +60,42 @@ def test_something_else_is_refused(text: str, tmp_path: Path) -> None:
         read_report(path)
     with pytest.raises(InputError, match=r"gone.json: there is no such file"):
         read_report(tmp_path / "gone.json")
+
+
+def make_report(model: str, values: list[object], **change: object) -> dict[str, object]:
+    samples = tuple(
+        {"item_index": i, "resps": [[(-1.5, True)], [(-2.0, False)]], "acc": value}
+        for i, value in enumerate(values)
+    )
+    found = task_report(TaskScore(**{**vars(SCORE), "samples": samples}), None)
+    return {"model": model, "tasks": {"barks": {**found, **change}}}
+
+
+def test_two_reports_are_compared_item_by_item() -> None:
+    first, second = make_report("a", [1.0, 1.0, 0.0, 1.0]), make_report("b", [1.0, 0.0, 0.0, 0.0])
+    (found,) = compare_reports(first, second)
+    assert (found.first, found.second, found.task, found.metric, found.n) == ("a", "b", "barks", "acc", 4)
+    assert (found.difference, found.only_first, found.only_second) == (0.5, 2, 0)
+    # Nats for each byte of an item: -6/4 and -6/2 of one model, -3/4 and -3/2 of the other.
+    first, second = make_report("a", [[-6, 4], [-6, 2]]), make_report("b", [[-3, 4], [-3, 2]])
+    (found,) = compare_reports(first, second)
+    assert found.means == (-2.25, -1.125)
+    assert found.p_value is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_shots": 2}, "barks: n_shots is 1 and 2; ask both alike"),
+        ({"examples_from": "elsewhere"}, "barks: examples_from is '.*' and 'elsewhere'"),
+        ({"sha256": "1" * 64}, "a and b differ in sha256"),
+        ({"version": 3}, "a and b differ in version: 2 and 3"),
+    ],
+)
+def test_reports_on_other_items_are_not_compared(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compare_reports(make_report("a", [1.0, 0.0]), make_report("b", [1.0, 0.0], **change))
+    with pytest.raises(InputError, match="a and b share no task"):
+        compare_reports(make_report("a", [1.0]), {"model": "b", "tasks": {}})
+    with pytest.raises(InputError, match="1 are the same; ask both the same"):
+        compare_reports(make_report("a", [1.0, 0.0]), make_report("b", [1.0]))
