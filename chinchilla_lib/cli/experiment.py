@@ -13,6 +13,7 @@ from typing import Any, Final
 from chinchilla_lib import workspace
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.cli import COMMANDS
+from chinchilla_lib.cli._asked import Asked
 from chinchilla_lib.cli._terminal import duration, say, stop
 from chinchilla_lib.corpus.prepare import prepare_corpus
 from chinchilla_lib.corpus.shards import Shards
@@ -27,10 +28,18 @@ from chinchilla_lib.experiments.catalogue import (
     known_parts,
     list_entries,
 )
-from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part
-from chinchilla_lib.experiments.runner import FORECAST, Sitting, read_commits, run_parts, write_forecast
-from chinchilla_lib.experiments.tables import curves_table, runs_table
+from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results, Row
+from chinchilla_lib.experiments.runner import (
+    FORECAST,
+    MODELS,
+    Sitting,
+    read_commits,
+    run_parts,
+    write_forecast,
+)
+from chinchilla_lib.experiments.tables import curves_table, rows_table, runs_table
 from chinchilla_lib.reference.recorded import (
+    attach_scores,
     is_committed,
     list_recorded,
     load_forecast,
@@ -188,32 +197,55 @@ def _run_one(experiment: Experiment, tier: str, options: argparse.Namespace, pri
         ),
         on_progress=_show,
     )
+    asked = Asked(experiment, folder, options.workers)
     try:
         records = run_parts(parts, folder, sitting, neighbours=neighbours)
         forecast = None
         if experiment.foretell is not None:
-            forecast = _find_forecast(experiment, tier, folder, options.record, records)
+            rows = _rows(experiment, records, asked.ask(parts, records))
+            forecast = _find_forecast(experiment, tier, folder, options.record, rows)
             if forecast is None:
                 return 0
             later = experiment.parts_of(tier, forecast)[len(parts) :]
             records |= run_parts(later, folder, sitting, neighbours=neighbours)
+            parts = (*parts, *later)
     except KeyboardInterrupt:
         say(f"stopped; finished runs are in {folder} and the same command goes on from there")
         raise
     except SweepError as error:
         say(f"error: {error}")
         return 1
-    rows = {part: [experiment.row(record) for record in done] for part, done in records.items()}
+    rows = _rows(experiment, records, asked.ask(parts, records))
     print(f"{name}: {experiment.judge(rows, forecast)}")
     if name in list_recorded():
-        again = compare_with_record([row for part in rows.values() for row in part], load_recorded(name).rows)
-        print(f"{name}: {again}")
+        plain = [experiment.row(record) for done in records.values() for record in done]
+        print(f"{name}: {compare_with_record(plain, load_recorded(name).rows)}")
     if options.record:
         target = options.record / name
         about = _provenance(experiment.name, tier, folder, records) | {"corpora": corpora}
-        write_recorded(target, runs_table(records, experiment.row), about, curves_table(records))
+        runs, curves = runs_table(records, experiment.row), curves_table(records)
+        if experiment.tasks:
+            last = [record.config.run_id for record in records[parts[-1].name]]
+            write_recorded(
+                target,
+                runs,
+                about | {"tasks": asked.tasks},
+                curves,
+                scores=rows_table(asked.score_rows),
+                answers=rows_table(asked.answer_rows(last)),
+            )
+        else:
+            write_recorded(target, runs, about, curves)
         say(f"recorded in {target}")
     return 0
+
+
+def _rows(
+    experiment: Experiment, records: Mapping[str, Sequence[RunRecord]], score_rows: Sequence[Row]
+) -> dict[str, list[Row]]:
+    """Rows by part, with what the models scored where they were asked."""
+    rows = {part: [experiment.row(record) for record in done] for part, done in records.items()}
+    return {part: attach_scores(done, score_rows) for part, done in rows.items()}
 
 
 def _find_forecast(
@@ -221,7 +253,7 @@ def _find_forecast(
     tier: str,
     folder: Path,
     record: Path | None,
-    records: Mapping[str, Sequence[RunRecord]],
+    rows: Results,
 ) -> Forecast | None:
     """The forecast that was written down; none if it has just been, and must be committed first."""
     name = f"{experiment.name}-{tier}"
@@ -233,7 +265,6 @@ def _find_forecast(
         return forecast
     if (shipped := load_forecast(name)) is not None:
         return shipped
-    rows = {part: [experiment.row(record) for record in done] for part, done in records.items()}
     forecast = write_forecast(experiment, tier, rows, path)
     print(json.dumps(forecast, indent=1))
     if record:
@@ -297,7 +328,7 @@ def _prepare(part: Part, folder: Path, corpora: dict[str, dict[str, Any]]) -> tu
     if (epochs := plan.epochs(shards.train.n_tokens)) > 1:
         say(f"{part.name}: the longest run passes over its corpus {epochs:.2f} times")
     plan.check_epochs(shards.train.n_tokens)
-    models = (folder / "models").resolve() if part.keeps_models else None
+    models = (folder / MODELS).resolve() if part.keeps_models else None
     return shards.identity, ShardTrainer(at.resolve(), models_folder=models)
 
 

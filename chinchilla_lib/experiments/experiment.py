@@ -100,6 +100,9 @@ class Experiment:
         From tier and forecast to the parts that are done after it.
     columns : callable or None
         From a record to further columns of its row, where the judge needs them.
+    tasks : mapping of str to (int or None), or None
+        What the models that are kept are asked, and how many items of each, None for all. Their scores are
+        further columns: ``TASK METRIC``, with ``se`` and ``n`` behind it for error and items.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Experiment:
     foretell: Mapping[str, Callable[[Results], Forecast]] | None = None
     later: Callable[[str, Forecast], tuple[Part, ...]] | None = None
     columns: Callable[[RunRecord], Row] | None = None
+    tasks: Mapping[str, int | None] | None = None
 
     def row(self, record: RunRecord) -> dict[str, str | int | float]:
         """The row of a run, as it is judged and recorded."""

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,12 @@ from chinchilla_lib.sweeps.jobs import Trainer
 from chinchilla_lib.sweeps.plan import SweepPlan
 from chinchilla_lib.sweeps.runner import Progress, SweepError, run_sweep
 
-__all__ = ["FORECAST", "Sitting", "read_commits", "run_parts", "take_over", "write_forecast"]
+__all__ = ["FORECAST", "MODELS", "Sitting", "read_commits", "run_parts", "take_over", "write_forecast"]
 
 FORECAST: Final = "forecast.json"
+MODELS: Final = "models"
+"""Folder beside the sweeps of an experiment in which weights are kept."""
+
 _COMMITS: Final = "commits.txt"
 
 
@@ -77,7 +81,7 @@ def run_parts(
         identity, trainer = sitting.prepare(part)
         plan = part.plan(identity)
         at = folder / part.name
-        take_over(plan, at, () if part.keeps_models else neighbours)
+        take_over(plan, at, neighbours, models=folder / MODELS if part.keeps_models else None)
         sitting.on_part(part, plan)
         if SweepFolder(at).finished() < set(plan.run_ids):
             _note_commits(at, [checkout_commit()])
@@ -95,10 +99,21 @@ def run_parts(
     return done
 
 
-def take_over(plan: SweepPlan, folder: Path, neighbours: Iterable[Path]) -> int:
+def take_over(
+    plan: SweepPlan, folder: Path, neighbours: Iterable[Path], *, models: Path | None = None
+) -> int:
     """Copy finished runs of the plan from the folders of other sweeps; how many.
 
     The same config on the same device gives the same record, so it need not be trained twice.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+    folder : pathlib.Path
+        Of the plan's sweep.
+    neighbours : iterable of pathlib.Path
+    models : pathlib.Path, optional
+        Where weights are to be kept: only runs come along whose weights lie in ``models`` beside their sweep.
 
     Raises
     ------
@@ -112,14 +127,29 @@ def take_over(plan: SweepPlan, folder: Path, neighbours: Iterable[Path]) -> int:
     n_taken = 0
     for neighbour in neighbours:
         other = SweepFolder(neighbour)
-        if neighbour == folder or not (found := wanted & other.finished()):
+        found = wanted & other.finished()
+        weights = {run_id: neighbour.parent / MODELS / f"{run_id}.safetensors" for run_id in found}
+        if models is not None:
+            found = {run_id for run_id in found if weights[run_id].is_file()}
+        if neighbour == folder or not found:
             continue
         for record in other.load_records(known=other.finished() - found):
+            if models is not None:
+                _copy(weights[record.config.run_id], models)
             own.write_record(record)
         _note_commits(folder, read_commits(neighbour))
         wanted -= found
         n_taken += len(found)
     return n_taken
+
+
+def _copy(file: Path, folder: Path) -> None:
+    if file.parent == folder:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{file.name}.part"
+    shutil.copyfile(file, draft)
+    draft.replace(folder / file.name)
 
 
 def read_commits(folder: Path) -> list[str]:

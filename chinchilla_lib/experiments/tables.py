@@ -8,7 +8,7 @@ from typing import Final
 from chinchilla_lib.experiments.experiment import Row
 from chinchilla_lib.runs import RunRecord
 
-__all__ = ["CURVE_POINTS", "curves_table", "runs_table"]
+__all__ = ["CURVE_POINTS", "curves_table", "rows_table", "runs_table"]
 
 CURVE_POINTS: Final = 25
 """Points of a recorded curve; each is the mean training loss since the one before."""
@@ -26,7 +26,7 @@ def runs_table(
         From a record to its row, such as `Experiment.row`.
     """
     several = len(parts) > 1
-    return _csv(
+    return rows_table(
         ({"part": part} if several else {}) | dict(row(record))
         for part, records in parts.items()
         for record in records
@@ -53,10 +53,11 @@ def curves_table(parts: Mapping[str, Sequence[RunRecord]], n_points: int = CURVE
             mean = sum(m * loss for m, loss in zip(lengths, losses[begin:end], strict=True)) / sum(lengths)
             n_tokens = steps[end - 1] * record.config.batch_size_tokens
             rows.append({"run_id": record.config.run_id, "n_tokens": n_tokens, "train_loss": f"{mean:.5f}"})
-    return _csv(rows)
+    return rows_table(rows)
 
 
-def _csv(rows: Iterable[Mapping[str, str | int | float]]) -> str:
+def rows_table(rows: Iterable[Mapping[str, str | int | float]]) -> str:
+    """Rows as CSV, a column for each name that occurs."""
     rows = list(rows)
     text = io.StringIO()
     columns = dict.fromkeys(name for row in rows for name in row)

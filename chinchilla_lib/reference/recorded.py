@@ -5,7 +5,7 @@ import datetime
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -19,6 +19,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 
 __all__ = [
     "Recorded",
+    "attach_scores",
     "checkout_commit",
     "describe_computation",
     "is_committed",
@@ -31,7 +32,7 @@ __all__ = [
 _PROVENANCE = (
     "command", "commit", "date", "device", "versions", "seeds", "n_runs", "run_seconds", "corpus",
 )  # fmt: skip
-_MORE_PROVENANCE = ("corpora",)  # of trained experiments
+_MORE_PROVENANCE = ("corpora", "tasks")  # of trained experiments, of those whose models were asked
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Recorded:
         Of ``curves.csv``, where curves were kept: run, tokens and training loss.
     forecast : mapping or None
         Of ``forecast.json``: what was said before the later runs were done.
+    score_rows : tuple of mapping
+        Of ``scores.csv``, where models were asked tasks: run, task, part, metric, value, error, n.
+    answer_rows : tuple of mapping
+        Of ``answers.csv``: of some runs what each item of a task scored.
     """
 
     name: str
@@ -58,11 +63,13 @@ class Recorded:
     provenance: Mapping[str, Any]
     curve_rows: tuple[Mapping[str, str], ...] = ()
     forecast: Mapping[str, Any] | None = None
+    score_rows: tuple[Mapping[str, str], ...] = ()
+    answer_rows: tuple[Mapping[str, str], ...] = ()
 
     def parts(self) -> dict[str, list[Mapping[str, str]]]:
-        """Rows by part; without a column ``part`` all are in one, named after the experiment."""
+        """Rows by part, with their scores; without a column ``part`` all are in one, named as this is."""
         parts: dict[str, list[Mapping[str, str]]] = {}
-        for row in self.rows:
+        for row in attach_scores(self.rows, self.score_rows) if self.score_rows else self.rows:
             parts.setdefault(row.get("part", self.name), []).append(row)
         return parts
 
@@ -96,6 +103,28 @@ class Recorded:
         runs = set(table.run_id)
         rows = [_with_step(row, batches[row["run_id"]]) for row in self.curve_rows if row["run_id"] in runs]
         return CurveTable.from_records(rows, table, source=f"{table.source}, curves")
+
+
+def attach_scores(
+    rows: Iterable[Mapping[str, Any]], score_rows: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Rows of runs with what they scored on whole tasks as further columns.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        With ``run_id``.
+    score_rows : iterable of mapping
+        As in ``scores.csv``; each becomes ``TASK METRIC``, and the same with ``se`` and ``n`` behind it.
+    """
+    scores: dict[str, dict[str, Any]] = {}
+    for score in score_rows:
+        if score["part"]:
+            continue
+        name = f"{score['task']} {score['metric']}"
+        own = {name: score["value"], f"{name} se": score["standard_error"], f"{name} n": score["n"]}
+        scores.setdefault(score["run_id"], {}).update(own)
+    return [{**row, **scores.get(str(row["run_id"]), {})} for row in rows]
 
 
 def _with_step(row: Mapping[str, str], batch: str | None) -> Mapping[str, str | float]:
@@ -132,6 +161,8 @@ def load_recorded(name: str) -> Recorded:
         provenance=json.loads(read("provenance.json")),
         curve_rows=tuple(csv.DictReader(read("curves.csv").splitlines())),
         forecast=load_forecast(name),
+        score_rows=tuple(csv.DictReader(read("scores.csv").splitlines())),
+        answer_rows=tuple(csv.DictReader(read("answers.csv").splitlines())),
     )
 
 
@@ -142,7 +173,15 @@ def load_forecast(name: str) -> Mapping[str, Any] | None:
     return forecast
 
 
-def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curves: str = "") -> None:
+def write_recorded(
+    folder: Path,
+    runs: str,
+    provenance: Mapping[str, Any],
+    curves: str = "",
+    *,
+    scores: str = "",
+    answers: str = "",
+) -> None:
     """Write an experiment in the form that :func:`load_recorded` reads.
 
     Parameters
@@ -154,6 +193,8 @@ def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curve
     provenance : mapping
     curves : str
         Content of ``curves.csv``, if curves are kept.
+    scores, answers : str
+        Contents of ``scores.csv`` and ``answers.csv``, if models were asked tasks.
 
     Raises
     ------
@@ -165,8 +206,9 @@ def write_recorded(folder: Path, runs: str, provenance: Mapping[str, Any], curve
         raise InputError(f"the provenance lacks {', '.join(missing)}; it needs {', '.join(_PROVENANCE)}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "runs.csv").write_text(runs, encoding="utf-8")
-    if curves:
-        (folder / "curves.csv").write_text(curves, encoding="utf-8")
+    for file, content in (("curves", curves), ("scores", scores), ("answers", answers)):
+        if content:
+            (folder / f"{file}.csv").write_text(content, encoding="utf-8")
     written = [*_PROVENANCE, *(name for name in _MORE_PROVENANCE if name in provenance)]
     text = json.dumps({name: provenance[name] for name in written}, indent=1) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8")

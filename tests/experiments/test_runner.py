@@ -114,3 +114,17 @@ def test_a_forecast_is_kept_with_date_and_commit(tmp_path: Path) -> None:
     assert said["flops"] == 3e11
     with pytest.raises(InputError, match="experiment main foretells nothing"):
         write_forecast(MAIN, "ci", {}, path)
+
+
+def test_runs_are_taken_over_with_their_weights(tmp_path: Path) -> None:
+    """Where weights are kept, only runs whose weights lie beside the neighbour come along."""
+    asked: list[str] = []
+    run_parts([part_of(SMALL)], tmp_path / "a", sitting(asked))
+    first = SMALL.run_ids[0]
+    (tmp_path / "a" / "models").mkdir()
+    (tmp_path / "a" / "models" / f"{first}.safetensors").write_bytes(b"weights")
+    keeping = part_of(SMALL, keeps_models=True)
+    run_parts([keeping], tmp_path / "b", sitting(asked), neighbours=[tmp_path / "a" / "english"])
+    assert asked.count(first) == 1
+    assert len(asked) == 2 * len(SMALL.run_ids) - 1
+    assert [path.read_bytes() for path in (tmp_path / "b" / "models").iterdir()] == [b"weights"]

@@ -9,6 +9,7 @@ from chinchilla_lib.experiments.main_sweep import MAIN
 from chinchilla_lib.experiments.tables import curves_table, runs_table
 from chinchilla_lib.reference.recorded import (
     Recorded,
+    attach_scores,
     checkout_commit,
     describe_computation,
     load_recorded,
@@ -67,3 +68,24 @@ def test_points_of_thinned_curves_have_the_steps_they_were_taken_at() -> None:
     assert Recorded("x", tuple(without), {}, curve_rows).curves().step.max() < 30
     # The main sweep has one part, which has no column; its judge reads it whatever its name.
     assert MAIN.judge(recorded.parts(), None).numbers == MAIN.judge({"english": rows}, None).numbers
+
+
+def test_scores_are_columns_of_their_runs(tmp_path: Path) -> None:
+    about = load_recorded("rates-ci").provenance
+    score = {"run_id": "a", "task": "cloze", "part": "", "metric": "acc", "value": "0.5"}
+    rows = [score | {"standard_error": "0.1", "n": "25"}, score | {"part": "verbs", "value": "0.9"}]
+    (found, other) = attach_scores([{"run_id": "a", "loss": "3"}, {"run_id": "b"}], rows)
+    assert found == {
+        "run_id": "a",
+        "loss": "3",
+        "cloze acc": "0.5",
+        "cloze acc se": "0.1",
+        "cloze acc n": "25",
+    }
+    assert other == {"run_id": "b"}
+    recorded = Recorded("x", ({"run_id": "a"},), {}, score_rows=tuple(rows))
+    assert recorded.parts() == {"x": [{"run_id": "a"} | {k: v for k, v in found.items() if k != "loss"}]}
+    write_recorded(tmp_path / "x", "run_id\na\n", about, scores="s\n1\n", answers="t\n2\n")
+    assert (tmp_path / "x" / "scores.csv").read_text() == "s\n1\n"
+    assert (tmp_path / "x" / "answers.csv").read_text() == "t\n2\n"
+    assert not (tmp_path / "x" / "curves.csv").exists()
