@@ -74,6 +74,23 @@ class ItemScores:
         values = tuple(float(sample[metric]) for sample in samples)
         return cls(model, task, version, sha256, metric, index, values)
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, str], asked: Mapping[str, Mapping[str, Any]]) -> "ItemScores":
+        """From a row of ``answers.csv`` of a record, and what its provenance says was asked, by task.
+
+        Raises
+        ------
+        InputError
+            If the task was not asked.
+        """
+        task = row["task"]
+        if task not in asked:
+            raise InputError(f"{row['run_id']}: task {task!r} was not asked; there are {', '.join(asked)}")
+        values = tuple(float(value) for value in row["values"].split())
+        version, sha256 = int(asked[task]["version"]), str(asked[task]["sha256"])
+        index = tuple(range(len(values)))
+        return cls(row["run_id"], task, version, sha256, row["metric"], index, values)
+
 
 @dataclass(frozen=True)
 class PairedScores:

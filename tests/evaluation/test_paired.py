@@ -99,3 +99,11 @@ def test_the_mean_of_seeds() -> None:
         mean_over_models("none", [])
     with pytest.raises(InputError, match="differ in version"):
         mean_over_models("both", [scores("a", [1.0]), replace(scores("b", [1.0]), version=2)])
+
+
+def test_scores_of_a_record() -> None:
+    row = {"run_id": "a", "task": "barks", "metric": "acc", "values": "1 0 0.5"}
+    found = ItemScores.from_row(row, {"barks": {"version": 1, "sha256": "ab"}})
+    assert found == scores("a", [1.0, 0.0, 0.5])
+    with pytest.raises(InputError, match="task 'barks' was not asked; there are meows"):
+        ItemScores.from_row(row, {"meows": {}})
