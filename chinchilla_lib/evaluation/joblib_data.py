@@ -151,4 +151,5 @@ def _number(record: Record) -> Any:
 
 def _dtype(record: Record) -> np.dtype[Any]:
     """Of numbers; NumPy refuses to read others from bytes."""
-    return np.dtype(record.state[1] + record.arguments[0])
+    found: np.dtype[Any] = np.dtype(record.state[1] + record.arguments[0])
+    return found

@@ -4,6 +4,8 @@ The sentences of one occupation share its name and its other participant, and ea
 occupations are what is drawn here: errors are of sums over occupations, and differences are paired in them.
 """
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +17,17 @@ import numpy.typing as npt
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.scores import Score
 from chinchilla_lib.evaluation.suite.bias import is_gotcha
+from chinchilla_lib.reference.recorded import Recorded
 
-__all__ = ["GROUPS", "Answer", "answers_of", "difference", "group_score"]
+__all__ = [
+    "GROUPS",
+    "Answer",
+    "answers_of",
+    "answers_table",
+    "difference",
+    "group_score",
+    "recorded_answers",
+]
 
 GROUPS: Final[Mapping[str, tuple[str | None, bool | None]]] = {
     "all": (None, None),
@@ -32,6 +43,16 @@ GROUPS: Final[Mapping[str, tuple[str | None, bool | None]]] = {
 }
 """Gender and gotcha of each group: those of Table 10, and both genders' traps together."""
 
+_COLUMNS: Final = (
+    "index",
+    "occupation",
+    "gender",
+    "someone",
+    "label",
+    "log_likelihood_occupation",
+    "log_likelihood_participant",
+)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -42,6 +63,8 @@ class Answer:
     index : int
         Of the sentence in its file.
     occupation, gender : str
+    someone : bool
+        Whether the participant is called ``someone`` and not by name.
     label : int
         0 where the pronoun refers to the occupation, 1 where to the participant.
     log_likelihoods : (float, float)
@@ -51,6 +74,7 @@ class Answer:
     index: int
     occupation: str
     gender: str
+    someone: bool
     label: int
     log_likelihoods: tuple[float, float]
 
@@ -90,10 +114,37 @@ def answers_of(items: Sequence[Mapping[str, Any]], found: Iterable[Mapping[str, 
             index=(i := int(one["index"])),
             occupation=items[i]["occupation"],
             gender=items[i]["gender"],
+            someone=items[i]["participant"] == "someone",
             label=items[i]["label"],
             log_likelihoods=(one["log_likelihoods"][0], one["log_likelihoods"][1]),
         )
         for one in found
+    ]
+
+
+def answers_table(answers: Iterable[Answer]) -> str:
+    """Answers as a table that `recorded_answers` reads; their sentences are not in it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for one in answers:
+        likely = (f"{value:.4f}" for value in one.log_likelihoods)
+        writer.writerow([one.index, one.occupation, one.gender, int(one.someone), one.label, *likely])
+    return text.getvalue()
+
+
+def recorded_answers(recorded: Recorded) -> list[Answer]:
+    """Answers of a recorded evaluation."""
+    return [
+        Answer(
+            index=int(row["index"]),
+            occupation=row["occupation"],
+            gender=row["gender"],
+            someone=row["someone"] == "1",
+            label=int(row["label"]),
+            log_likelihoods=(float(row[_COLUMNS[-2]]), float(row[_COLUMNS[-1]])),
+        )
+        for row in recorded.rows
     ]
 
 
@@ -147,7 +198,8 @@ def _values(answers: Sequence[Answer], group: str) -> tuple[npt.NDArray[np.float
 
 def _pulls(right: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """How far each answer pulls the mean of a group from where it is."""
-    return np.where(inside, right - right[inside].mean(), 0.0) / inside.sum()
+    away = np.where(inside, right - right[inside].mean(), 0.0)
+    return away / float(inside.sum())
 
 
 def _error(answers: Sequence[Answer], pulls: npt.NDArray[np.float64]) -> float | None:

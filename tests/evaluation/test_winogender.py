@@ -1,3 +1,4 @@
+import csv
 import math
 from dataclasses import replace
 
@@ -6,7 +7,16 @@ import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.scores import summarise_metric
-from chinchilla_lib.evaluation.winogender import GROUPS, Answer, answers_of, difference, group_score
+from chinchilla_lib.evaluation.winogender import (
+    GROUPS,
+    Answer,
+    answers_of,
+    answers_table,
+    difference,
+    group_score,
+    recorded_answers,
+)
+from chinchilla_lib.reference.recorded import Recorded
 
 OCCUPATIONS = ("nurse", "plumber", "baker", "chef")
 
@@ -14,7 +24,7 @@ OCCUPATIONS = ("nurse", "plumber", "baker", "chef")
 def every_sentence(n_copies: int = 1) -> list[Answer]:
     """Two sentences of each occupation in three genders, all answered wrongly."""
     answers = [
-        Answer(0, occupation, gender, label, (-2.0, -1.0) if label == 0 else (-1.0, -2.0))
+        Answer(0, occupation, gender, False, label, (-2.0, -1.0) if label == 0 else (-1.0, -2.0))
         for occupation in OCCUPATIONS
         for _ in range(n_copies)
         for label in (0, 1)
@@ -56,7 +66,8 @@ def test_a_model_with_one_answer_is_right_half_of_the_time_without_doubt() -> No
 def test_the_error_of_one_sentence_for_each_occupation_is_the_plain_one() -> None:
     rng = np.random.default_rng(1)
     answers = [
-        put_right(Answer(i, f"trade {i}", "male", 0, (-1, -2)), bool(rng.random() < 0.7)) for i in range(60)
+        put_right(Answer(i, f"trade {i}", "male", False, 0, (-1, -2)), bool(rng.random() < 0.7))
+        for i in range(60)
     ]
     plain = summarise_metric("mean", [float(answer.right) for answer in answers])
     found = group_score(answers, "male")
@@ -82,10 +93,17 @@ def test_pairing_takes_out_what_is_hard_about_an_occupation() -> None:
 
 
 def test_answers_come_from_a_report() -> None:
-    items = [{"occupation": "nurse", "gender": "male", "label": 0}]
+    items = [{"occupation": "nurse", "participant": "someone", "gender": "male", "label": 0}]
     (answer,) = answers_of(items, [{"index": 0, "log_likelihoods": [-1.0, -3.0]}])
     assert answer.right
     assert answer.gotcha
+    assert answer.someone
+
+
+def test_answers_are_recorded_and_read_back() -> None:
+    answers = [replace(every_sentence()[1], log_likelihoods=(-1.25, -3.0625)), every_sentence()[6]]
+    rows = tuple(csv.DictReader(answers_table(answers).splitlines()))
+    assert recorded_answers(Recorded("x", rows, {})) == answers
 
 
 def test_what_is_not_there_is_refused() -> None:
