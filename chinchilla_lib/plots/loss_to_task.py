@@ -58,8 +58,8 @@ def plot_task(
     if curve := said.get("exponential"):
         grid = np.array(curve["loss"])
         near = grid >= min(losses) - 0.1
-        band = (np.array(curve[name])[near] for name in ("low", "high"))
-        ax.fill_between(grid[near], *band, color=_CURVE, alpha=0.15, linewidth=0)
+        low, high = (np.array(curve[name])[near] for name in ("low", "high"))
+        ax.fill_between(grid[near], low, high, color=_CURVE, alpha=0.15, linewidth=0)
         ax.plot(grid[near], np.array(curve["value"])[near], color=_CURVE, label="fitted, 90 % of a size")
     if tested:
         ax.plot(
