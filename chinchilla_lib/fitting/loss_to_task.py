@@ -60,9 +60,9 @@ class TaskCurve:
 
     def predict(self, loss: npt.ArrayLike) -> FloatArray:
         """Accuracy at losses."""
-        return _curve(self.form, np.array([list(self.params.values())]), np.asarray(loss, dtype=np.float64))[
-            0
-        ]
+        params = np.array([list(self.params.values())])
+        curves = _curve(self.form, params, np.asarray(loss, dtype=np.float64))
+        return np.asarray(curves[0], dtype=np.float64)
 
     def draw(self, loss: npt.ArrayLike, *, seed: int = 0) -> FloatArray:
         """Accuracies of a further size, shape (n_draws, n_losses): each draw's curve, and a size's scatter.
