@@ -15,9 +15,11 @@ from typing import Any, Final
 from chinchilla_lib import workspace
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
+from chinchilla_lib.cli._terminal import duration
 from chinchilla_lib.cli._toxicity import TOXICITY, ask_toxicity, open_classifier
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import TASKS, find_task
+from chinchilla_lib.evaluation.progress import Progress
 from chinchilla_lib.evaluation.report import read_report, score_rows, task_report
 from chinchilla_lib.evaluation.tasks import LoadedTask, load_task
 from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
@@ -187,13 +189,18 @@ def _load(names: list[str], n_shots: int | None) -> tuple[list[LoadedTask], dict
 
 
 class _Progress:
-    """Requests done and their pace, on one line."""
+    """What there is to do and about how long it takes, then how far it has come, on one line."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._n_done, self._started = name, 0, time.monotonic()
+        self._name, self._printed = name, 0
 
-    def __call__(self, n_more: int) -> None:
-        self._n_done += n_more
-        pace = self._n_done / max(1e-9, time.monotonic() - self._started)
-        sys.stderr.write(f"\r{self._name}: {self._n_done} answers scored, {pace:.0f} a second ")
+    def __call__(self, progress: Progress) -> None:
+        left = duration(progress.seconds_left)
+        if not progress.n_done:
+            line = f"{progress.n_requests:,} answers, {progress.n_tokens:,} tokens to compute, about {left}"
+        else:
+            line = f"{progress.n_done:,} of {progress.n_requests:,} answers, about {left} left"
+        # Blanks cover what is left of a longer line.
+        sys.stderr.write(f"\r{self._name}: {line:<{self._printed}}")
         sys.stderr.flush()
+        self._printed = len(line)

@@ -1,111 +1,23 @@
-"""A model of ours or of Hugging Face as lm-eval's, and tasks run by it."""
+"""Tasks run on a model by lm-eval."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from chinchilla_lib.errors import InputError, MissingExtraError
-from chinchilla_lib.evaluation.likelihood import score_continuations
+from chinchilla_lib.evaluation.adapter import HarnessModel
 from chinchilla_lib.evaluation.models import LanguageModel
-from chinchilla_lib.evaluation.packing import pack_sequences
+from chinchilla_lib.evaluation.progress import Progress
 from chinchilla_lib.evaluation.scores import Score, TaskScore, summarise_metric
 from chinchilla_lib.evaluation.tasks import BenchmarkTask, LoadedTask
 
 try:
-    from lm_eval import simple_evaluate, utils
-    from lm_eval.api.model import TemplateLM
+    from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 except ImportError as error:
     raise MissingExtraError("lm_eval", "eval") from error
 
-__all__ = ["HarnessModel", "run_task"]
-
-_MOST_TOKENS: Final = 64
-
-
-class HarnessModel(TemplateLM):  # type: ignore[misc]
-    """A model behind lm-eval's interface: log-likelihood, rolling log-likelihood, greedy generation.
-
-    Parameters
-    ----------
-    model : LanguageModel
-    on_progress : callable, optional
-        Called with the number of requests just done.
-    """
-
-    def __init__(self, model: LanguageModel, on_progress: Callable[[int], None] | None = None) -> None:
-        super().__init__()
-        self._language_model, self._on_progress = model, on_progress
-
-    @property
-    def eot_token_id(self) -> int:
-        """The mark of an empty context."""
-        return self._language_model.end_of_text
-
-    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        """Token ids; marks are never added."""
-        return self._language_model.encode(string)
-
-    def _loglikelihood_tokens(
-        self, requests: Sequence[tuple[Any, list[int], list[int]]], **_: Any
-    ) -> list[tuple[float, bool]]:
-        pairs = [self._fill(context, continuation) for _, context, continuation in requests]
-        return score_continuations(self._language_model, pairs, on_progress=self._on_progress)
-
-    def _fill(self, context: list[int], continuation: list[int]) -> tuple[list[int], list[int]]:
-        """Where a token crosses the border of context and answer, the answer takes it.
-
-        lm-eval cuts the tokens of both together behind as many as the context alone has. If the answer then
-        has none, its last token is the one that crosses, and is what is scored.
-        """
-        if continuation:
-            return context or [self.eot_token_id], continuation
-        return context[:-1] or [self.eot_token_id], context[-1:]
-
-    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
-        """Log-likelihood of whole texts, in windows as long as the model that do not overlap."""
-        windows, owner = [], []
-        for i, request in enumerate(requests):
-            (text,) = request.args
-            for window in utils.get_rolling_token_windows(
-                token_list=self.tok_encode(text),
-                prefix_token=self.eot_token_id,
-                max_seq_len=self._language_model.max_length,
-                context_len=1,
-            ):
-                windows.append(utils.make_disjoint_window(window))
-                owner.append(i)
-        scores = score_continuations(self._language_model, windows, on_progress=self._on_progress)
-        totals = [0.0] * len(requests)
-        for i, (score, _) in zip(owner, scores, strict=True):
-            totals[i] += score
-        return totals
-
-    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
-        """The likeliest token again and again, until a stop text, the end of text, or the most tokens."""
-        return [self._generate(*request.args) for request in requests]
-
-    def _generate(self, context: str, options: dict[str, Any]) -> str:
-        model = self._language_model
-        until = options.get("until") or []
-        stops = [until] if isinstance(until, str) else list(until)
-        tokens = self.tok_encode(context) or [self.eot_token_id]
-        made: list[int] = []
-        for _ in range(int(options.get("max_gen_toks", _MOST_TOKENS))):
-            (pack,) = pack_sequences([[*tokens, *made][-model.max_length :]], max_nodes=0)
-            token = int(model.logits(pack, np.array([len(pack.tokens) - 1]))[0].argmax())
-            if token == self.eot_token_id:
-                break
-            made.append(token)
-            text = model.decode(made)
-            if any(stop and stop in text for stop in stops):
-                break
-        text = model.decode(made)
-        for stop in stops:
-            text = text.split(stop)[0] if stop else text
-        return text
+__all__ = ["run_task"]
 
 
 def run_task(
@@ -114,7 +26,7 @@ def run_task(
     *,
     n_items: int | None = None,
     n_shots: int | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> TaskScore:
     """Run a task on its first items.
 
@@ -127,7 +39,7 @@ def run_task(
     n_shots : int, optional
         Examples before each item; as the paper has it when not given.
     on_progress : callable, optional
-        Called with the number of requests just done.
+        Called before the start, with what it will cost, and as answers come.
 
     Raises
     ------

@@ -1,7 +1,6 @@
-"""Models that can be evaluated: our checkpoints, and those of Hugging Face."""
+"""Models that can be evaluated: what is asked of them, and our checkpoints."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +11,14 @@ from torch import Tensor
 
 from chinchilla_lib.corpus.tokenizer import Tokenizer
 from chinchilla_lib.downloads import file_sha256
-from chinchilla_lib.errors import InputError, MissingExtraError
+from chinchilla_lib.errors import InputError
+from chinchilla_lib.evaluation.hugging_face import HuggingFaceModel, weights_sha256
 from chinchilla_lib.evaluation.packing import Pack, pack_sequences
-from chinchilla_lib.evaluation.readers import Reader, read_own, read_transformers
+from chinchilla_lib.evaluation.readers import Reader, read_own
 from chinchilla_lib.evaluation.smollm2 import fetch_smollm2
 from chinchilla_lib.training.checkpoint import load_model
 
 __all__ = ["HuggingFaceModel", "LanguageModel", "OwnModel", "open_model", "weights_sha256"]
-
-_SAME = 1e-3  # logits of a tree against those of its branches; float32 leaves some 1e-5
 
 
 class LanguageModel(Protocol):
@@ -34,11 +32,13 @@ class LanguageModel(Protocol):
     max_length : int
         Tokens it reads at most.
     begin_of_text : int
-        Token that stands for an empty context when a text is drawn.
+        Token that stands for an empty context.
     end_of_text : int
-        Token that stands for an empty context, and ends a text.
+        Token that ends what is written.
     takes_trees : bool
         Whether it computes packs of several sequences.
+    keeps_states : bool
+        Whether a pack can go on from the one before.
     """
 
     name: str
@@ -47,17 +47,46 @@ class LanguageModel(Protocol):
     begin_of_text: int
     end_of_text: int
     takes_trees: bool
+    keeps_states: bool
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without marks at its ends."""
+    def encode(self, text: str, *, marks: bool = False) -> list[int]:
+        """Token ids of a text; behind the marks that texts begin with, if they are asked for."""
         ...
 
-    def decode(self, tokens: list[int]) -> str:
-        """Text of token ids."""
+    def decode(self, tokens: list[int], *, marks: bool = True) -> str:
+        """Text of token ids, with or without that of marks."""
         ...
 
     def logits(self, pack: Pack, at: npt.NDArray[np.int64]) -> Tensor:
-        """Logits of the token after each of some nodes, float32, shape (len(at), vocabulary)."""
+        """Logits of the token after each of some nodes of a pack without a stem.
+
+        They are float32, shape (len(at), vocabulary).
+        """
+        ...
+
+    def extend(self, pack: Pack, at: npt.NDArray[np.int64], state: Any) -> tuple[Tensor, Any]:
+        """The same, going on from the state that the pack before has left, and what this one leaves."""
+        ...
+
+    def continue_greedily(
+        self, prompts: Sequence[list[int]], n_tokens: int, finished: Callable[[int, list[int]], bool]
+    ) -> Iterator[tuple[int, list[int]]]:
+        """The likeliest tokens after each prompt, up to the end of text.
+
+        Parameters
+        ----------
+        prompts : sequence of list of int
+            None empty, each so short that an answer fits behind it.
+        n_tokens : int
+            Of an answer, at most.
+        finished : callable
+            Of the index of a prompt and the tokens made after it: whether they are enough.
+
+        Yields
+        ------
+        (int, list of int)
+            Index of a prompt and its answer, in any order.
+        """
         ...
 
     def reader(self) -> Reader:
@@ -82,6 +111,7 @@ class OwnModel:
     """
 
     begin_of_text = end_of_text = 0
+    keeps_states = False
 
     def __init__(self, path: Path, tokenizer: Path) -> None:
         if not tokenizer.is_file():
@@ -97,12 +127,12 @@ class OwnModel:
         self.name, self.max_length, self.sha256 = path.stem, shape.seq_len, file_sha256(path)
         self.takes_trees = shape.family != "gopher"  # whose distances are those of one sequence
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of a text."""
+    def encode(self, text: str, *, marks: bool = False) -> list[int]:
+        """Token ids of a text, which has no marks."""
         return self._tokenizer.encode([text])[0]
 
-    def decode(self, tokens: list[int]) -> str:
-        """Text of token ids."""
+    def decode(self, tokens: list[int], *, marks: bool = True) -> str:
+        """Text of token ids; marks have none."""
         return self._tokenizer.decode(tokens)
 
     @torch.inference_mode()
@@ -115,89 +145,27 @@ class OwnModel:
             hidden = self._model.hidden(tokens, torch.from_numpy(pack.positions), torch.from_numpy(pack.mask))
         return self._model.to_logits(hidden[0, torch.from_numpy(at)])
 
+    def extend(self, pack: Pack, at: npt.NDArray[np.int64], state: None) -> tuple[Tensor, None]:
+        """The same; no state is kept."""
+        return self.logits(pack, at), None
+
+    def continue_greedily(
+        self, prompts: Sequence[list[int]], n_tokens: int, finished: Callable[[int, list[int]], bool]
+    ) -> Iterator[tuple[int, list[int]]]:
+        """The likeliest tokens after each prompt; all of it is read again for each."""
+        for i, prompt in enumerate(prompts):
+            made: list[int] = []
+            while len(made) < n_tokens and not (made and finished(i, made)):
+                (pack,) = pack_sequences([[*prompt, *made]], max_nodes=0)
+                token = int(self.logits(pack, np.array([len(pack.tokens) - 1]))[0].argmax())
+                if token == self.end_of_text:
+                    break
+                made.append(token)
+            yield i, made
+
     def reader(self) -> Reader:
         """What reads several texts at once, token by token, from their beginning."""
         return read_own(self._model)
-
-
-class HuggingFaceModel:
-    """A causal model of Transformers, in float32 on the CPU. Weights are read from safetensors only.
-
-    Parameters
-    ----------
-    name : str
-        A folder, or a name on the hub.
-
-    Raises
-    ------
-    InputError
-        If it cannot be loaded.
-    MissingExtraError
-        If transformers is not installed.
-    """
-
-    def __init__(self, name: str) -> None:
-        transformers = _transformers()
-        try:
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(name)
-            self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                name, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-            ).eval()
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise InputError(f"{name}: no causal model of Hugging Face could be loaded ({first})") from None
-        self.name, self.sha256 = name, weights_sha256(self._model)
-        self.max_length = int(getattr(self._model.config, "max_position_embeddings", 2048))
-        begin, self.end_of_text = self._tokenizer.bos_token_id, int(self._tokenizer.eos_token_id)
-        self.begin_of_text = self.end_of_text if begin is None else int(begin)
-        self.takes_trees = True
-        self.takes_trees = self._tree_equals_branches()
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without marks at its ends."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
-        return ids
-
-    def decode(self, tokens: list[int]) -> str:
-        """Text of token ids."""
-        return str(self._tokenizer.decode(tokens))
-
-    @torch.inference_mode()
-    def logits(self, pack: Pack, at: npt.NDArray[np.int64]) -> Tensor:
-        """Logits of the token after each of some nodes."""
-        asked = {}
-        if self.takes_trees:
-            asked["attention_mask"] = torch.from_numpy(pack.mask)[None, None]
-            asked["position_ids"] = torch.from_numpy(pack.positions)[None]
-        output = self._model(
-            input_ids=torch.from_numpy(pack.tokens)[None],
-            logits_to_keep=torch.from_numpy(at),
-            use_cache=False,
-            **asked,
-        )
-        logits: Tensor = output.logits[0]
-        return logits
-
-    def reader(self) -> Reader:
-        """What reads several texts at once, token by token, from their beginning."""
-        return read_transformers(self._model)
-
-    def _tree_equals_branches(self) -> bool:
-        """Whether the model heeds the mask of a tree; tried, since not all do."""
-        rng = np.random.default_rng(0)
-        begin, *ends = (rng.integers(10, 200, size=n).tolist() for n in (5, 3, 4))
-        sequences = [begin + end for end in ends]
-        try:
-            (tree,) = pack_sequences(sequences, max_nodes=100)
-            together = self.logits(tree, np.arange(len(tree.tokens)))
-        except (ValueError, RuntimeError, TypeError, IndexError):
-            return False
-        for i, sequence in enumerate(sequences):
-            (alone,) = pack_sequences([sequence], max_nodes=0)
-            expected = self.logits(alone, np.arange(len(sequence)))
-            if (together[torch.from_numpy(tree.paths[i])] - expected).abs().max() > _SAME:
-                return False
-        return True
 
 
 def open_model(name: str, *, tokenizer: Path | None = None, corpora: Iterable[Path] = ()) -> LanguageModel:
@@ -247,20 +215,3 @@ def _find_tokenizer(file: Path, corpora: Iterable[Path]) -> Path:
         f"{file}: no tokenizer.json lies beside it, and corpus {corpus}, on which it was trained, is not "
         "prepared here; give --tokenizer FILE"
     )
-
-
-def weights_sha256(model: Any) -> str:
-    """SHA-256 of the names and weights of a model of Transformers."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(memoryview(weight.contiguous().numpy()).cast("B"))
-    return digest.hexdigest()
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError("transformers", "eval") from error
-    return transformers

@@ -59,7 +59,7 @@ def test_the_contract_of_the_json(model: Path, tmp_path: Path, capsys: pytest.Ca
     heard = capsys.readouterr()
     assert heard.out.startswith("tiny\n")  # what was scored, which for a quantised model says so
     assert "hellaswag (version 1, 2 items, 0 examples before each" in heard.out
-    assert "answers scored" in heard.err
+    assert "answers, about" in heard.err
 
 
 def test_a_missing_task_is_named_and_the_others_run(

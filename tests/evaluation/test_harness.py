@@ -1,7 +1,6 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +8,8 @@ import pytest
 pytest.importorskip("lm_eval", reason="the extra eval is not installed")
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.evaluation.harness import HarnessModel, run_task
-from chinchilla_lib.evaluation.likelihood import score_continuations
+from chinchilla_lib.evaluation.harness import run_task
 from chinchilla_lib.evaluation.models import OwnModel
-from chinchilla_lib.evaluation.packing import pack_sequences
 from chinchilla_lib.evaluation.tasks import load_task
 from tests.evaluation.test_tasks import TASK, item, write
 
@@ -58,41 +55,3 @@ def test_examples_drawn_from_the_other_items_never_hold_the_item(
         run_task(own_model, load_task(task), n_items=3, n_shots=4)
     with pytest.raises(InputError, match="n_shots is 1; task barks was loaded without examples"):
         run_task(own_model, load_task(task, n_shots=0), n_shots=1)
-
-
-@pytest.mark.parametrize("own_model", ["rope"], indirect=True)
-def test_rolling_likelihood_counts_every_token_once(own_model: OwnModel) -> None:
-    text = "the dog sees the cat and the bird sees the dog " * 9
-    tokens = own_model.encode(text)
-    assert len(tokens) > 2 * own_model.max_length
-    (found,) = HarnessModel(own_model).loglikelihood_rolling([SimpleNamespace(args=(text,))])
-    n, total = own_model.max_length, 0.0
-    for first in range(0, len(tokens), n):
-        piece = tokens[first : first + n]
-        end = first + len(piece)
-        read = [own_model.end_of_text, *tokens][max(0, end - n) : end]
-        (pack,) = pack_sequences([read], max_nodes=0)
-        log_probs = own_model.logits(pack, np.arange(len(read))).log_softmax(-1)
-        total += float(log_probs[np.arange(len(read) - len(piece), len(read)), piece].sum())
-    assert found == pytest.approx(total, abs=1e-3)
-
-
-@pytest.mark.parametrize("own_model", ["rope"], indirect=True)
-def test_generation_is_greedy_and_stops(own_model: OwnModel) -> None:
-    def generate(**options: object) -> str:
-        (text,) = HarnessModel(own_model).generate_until([SimpleNamespace(args=("the dog", dict(options)))])
-        return text
-
-    free = generate(max_gen_toks=12)
-    assert free
-    stop = free[len(free) // 2]
-    assert generate(max_gen_toks=12, until=[stop]) == free.split(stop)[0]
-    assert free.startswith(generate(max_gen_toks=3))
-
-
-@pytest.mark.parametrize("own_model", ["rope"], indirect=True)
-def test_an_answer_inside_the_last_token_is_scored_on_that_token(own_model: OwnModel) -> None:
-    (found,) = HarnessModel(own_model)._loglikelihood_tokens([(None, [5, 6, 7], [])])
-    assert [found] == score_continuations(own_model, [([5, 6], [7])])
-    (found,) = HarnessModel(own_model)._loglikelihood_tokens([(None, [], [7])])
-    assert [found] == score_continuations(own_model, [([own_model.end_of_text], [7])])

@@ -8,6 +8,7 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import OwnModel
 from chinchilla_lib.evaluation.packing import pack_sequences
+from chinchilla_lib.evaluation.progress import Progress
 
 tokens = st.lists(st.integers(1, 250), min_size=1, max_size=9)
 
@@ -74,9 +75,11 @@ def test_what_is_empty_is_refused(
 
 
 def test_progress_adds_up_and_doubles_are_scored_once(own_model: OwnModel) -> None:
-    done: list[int] = []
+    done: list[Progress] = []
     requests = [([1, 2], [3]), ([1, 2], [4]), ([1, 2], [3])]
     found = score_continuations(own_model, requests, on_progress=done.append)
-    assert sum(done) == 3
+    assert (done[0].n_done, done[0].n_requests) == (0, 3)
+    assert done[0].n_tokens == 2  # of one input
+    assert done[-1].n_done == 3
     assert found[0] == found[2]
     assert torch.isfinite(torch.tensor([score for score, _ in found])).all()

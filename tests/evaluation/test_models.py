@@ -33,7 +33,7 @@ def test_scores_are_those_of_transformers_itself(folder: Path) -> None:
     model = HuggingFaceModel(str(folder))
     assert model.takes_trees
     assert model.max_length == 48
-    plain = transformers.LlamaForCausalLM.from_pretrained(folder).eval()
+    plain = transformers.LlamaForCausalLM.from_pretrained(folder).train(False)
     rng = np.random.default_rng(0)
     context = rng.integers(1, 200, size=20).tolist()
     requests = [(context, rng.integers(1, 200, size=n).tolist()) for n in (1, 4, 9)]
