@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["data_folder", "download_file", "file_sha256", "run_tool"]
+__all__ = ["data_folder", "download_file", "file_sha256", "run_tool", "tool_output"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def file_sha256(path: Path) -> str:
 
 
 def download_file(url: str, path: Path, *, what: str, timeout: float = 30.0) -> None:
-    """Download a small file; it is written whole or not at all.
+    """Download a file that fits into memory; it is written whole or not at all.
 
     Parameters
     ----------
@@ -74,6 +74,18 @@ def run_tool(command: Sequence[str], *, folder: Path, what: str) -> None:
         If the program is missing or fails; the message says what could not be had, and the program's last
         line why.
     """
+    tool_output(command, folder=folder, what=what)
+
+
+def tool_output(command: Sequence[str], *, folder: Path, what: str) -> str:
+    """What a downloading program prints, run in a folder.
+
+    Raises
+    ------
+    InputError
+        If the program is missing or fails; the message says what could not be had, and the program's last
+        line why.
+    """
     _log.info("downloading %s", what)
     try:
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -82,3 +94,4 @@ def run_tool(command: Sequence[str], *, folder: Path, what: str) -> None:
     if result.returncode:
         reason = (result.stderr.strip() or result.stdout.strip() or "no reason given").splitlines()[-1]
         raise InputError(f"{what} cannot be had: {Path(command[0]).name} says {reason!r}")
+    return result.stdout

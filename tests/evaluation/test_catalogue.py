@@ -16,12 +16,15 @@ from chinchilla_lib.evaluation.catalogue import TASKS, find_task
 from chinchilla_lib.evaluation.harness import run_task
 from chinchilla_lib.evaluation.likelihood import score_continuations
 from chinchilla_lib.evaluation.models import OwnModel
+from chinchilla_lib.evaluation.progress import Progress
 from chinchilla_lib.evaluation.sources import FileSource
 from chinchilla_lib.evaluation.tasks import load_task
 from tests.evaluation.suite import (
     test_bias,
+    test_bigbench,
     test_closed_book,
     test_common_sense,
+    test_language,
     test_mmlu,
     test_probes,
     test_reading,
@@ -39,6 +42,8 @@ CASES: dict[str, Case] = {
     **test_truthfulness.CASES,
     **test_mmlu.CASES,
     **test_closed_book.CASES,
+    **test_language.CASES,
+    **test_bigbench.CASES,
 }
 FROM_FILES = [name for name, task in TASKS.items() if isinstance(task.source, FileSource)]
 
@@ -128,20 +133,20 @@ def test_tasks_are_asked_as_written_out(name: str, own_model: OwnModel, tmp_path
     (tmp_path / "hub").mkdir()
     path = tmp_path / "hub" / "items.jsonl"
     path.write_text(lines(case.item, case.item), encoding="utf-8")
-    done: list[int] = []
+    done: list[Progress] = []
     loaded = load_task(TASKS[name], path, n_shots=0)
     score = run_task(own_model, loaded, n_shots=0, on_progress=done.append)
     assert (score.n_items, score.n_shots, score.version) == (2, 0, TASKS[name].version)
     assert [sample["item_index"] for sample in score.samples] == [0, 1]
-    assert score.example == case.asked[0][0]
+    assert score.example == (case.asked[0][0] or case.asked[0][1])
     if TASKS[name].config["output_type"] == "generate_until":
         check_generation(own_model, name, path, str(score.samples[0]["resps"][0][0]))
         return
-    assert sum(done) == 2 * len(case.asked)
+    assert done[-1].n_done == done[-1].n_requests == 2 * len(case.asked)
     encode = own_model.encode
-    pairs = [(encode(a), encode(a + b)[len(encode(a)) :]) for a, b in case.asked]
+    pairs = [(encode(a) or [own_model.end_of_text], encode(a + b)[len(encode(a)) :]) for a, b in case.asked]
     expected = [value for value, _ in score_continuations(own_model, pairs)]
-    found = [float(response[0][0]) for response in score.samples[0]["resps"]]
+    found = [float(np.ravel(response[0])[0]) for response in score.samples[0]["resps"]]
     assert found == pytest.approx(expected, abs=1e-4)
     if case.right >= 0:
         right = float(int(np.argmax(expected)) == case.right)
