@@ -6,8 +6,8 @@ import io
 import logging
 import shlex
 import sys
-import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from chinchilla_lib.cli._toxicity import TOXICITY, ask_toxicity, open_classifier
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import TASKS, find_task
 from chinchilla_lib.evaluation.progress import Progress
-from chinchilla_lib.evaluation.report import read_report, score_rows, task_report
+from chinchilla_lib.evaluation.report import compare_reports, read_report, score_rows, task_report
 from chinchilla_lib.evaluation.tasks import LoadedTask, load_task
 from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 
@@ -61,6 +61,12 @@ def register(subparsers: Any) -> None:
     )
     add("--json", type=Path, metavar="FILE", help="write scores and what each item was answered")
     add(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="compare item by item with another model, whose scores an earlier --json wrote",
+    )
+    add(
         "--record",
         type=Path,
         metavar="FOLDER",
@@ -79,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     for name, value, least in (("--limit", options.limit, 1), ("--shots", options.shots, 0)):
         if value is not None and value < least:
             raise InputError(f"{name} is {value}; give {least} or more")
-    check_json(options.json, {"MODEL": options.model})
+    check_json(options.json, {"MODEL": options.model, "--against": options.against})
+    against = read_report(options.against) if options.against is not None else None
     names = list(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip()))
     if not names:
         raise InputError(f"--tasks names none; choose of {', '.join((*TASKS, TOXICITY))}")
@@ -92,7 +99,6 @@ def run(options: argparse.Namespace) -> int:
     from chinchilla_lib.evaluation.harness import run_task  # torch and lm_eval, only when they are needed
     from chinchilla_lib.evaluation.models import open_model
 
-    started = time.monotonic()
     model = open_model(
         options.model, tokenizer=options.tokenizer, corpora=workspace.folder("corpora").glob("*")
     )
@@ -119,12 +125,17 @@ def run(options: argparse.Namespace) -> int:
             sys.stderr.write(f"{task.task.name}: taken over from {options.json}\n")
         else:
             progress = _Progress(task.task.name)
-            score = run_task(model, task, n_items=options.limit, n_shots=n_shots, on_progress=progress)
+            try:
+                score = run_task(model, task, n_items=options.limit, n_shots=n_shots, on_progress=progress)
+            except InputError as error:
+                missing[task.task.name] = str(error)
+                sys.stderr.write(f"left out: task {task.task.name}: {error}\n")
+                continue
             sys.stderr.write("\n")
             found = task_report(score, options.limit)
         _show(task.task.name, found)
         report["tasks"][task.task.name] = found
-        report["provenance"]["run_seconds"] = round(time.monotonic() - started, 1)
+        report["provenance"]["run_seconds"] += found["seconds"]
         write_json(options.json, report)  # after each, so that no finished task is lost
         if options.record is not None:
             _record(options.record, report)
@@ -136,6 +147,9 @@ def run(options: argparse.Namespace) -> int:
         write_json(options.json, report)
         if options.record is not None:
             _record(options.record, report)
+    if against is not None:
+        report["against"] = _compare(report, against)
+        write_json(options.json, report)
     return 1 if missing else 0
 
 
@@ -159,6 +173,25 @@ def _record(folder: Path, report: Mapping[str, Any]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_recorded(folder, text.getvalue(), report["provenance"])
+
+
+def _compare(report: Mapping[str, Any], against: Mapping[str, Any]) -> dict[str, Any]:
+    compared = compare_reports(report, against)
+    print(f"less {against['model']}, item by item")
+    for found in compared:
+        wins = (
+            ""
+            if found.p_value is None
+            else f"  ({found.only_first} : {found.only_second}, p {found.p_value:.2g})"
+        )
+        print(f"  {found.task:16}{found.metric:16}{found}{wins}")
+    return {
+        "model": against["model"],
+        "compared": [
+            {**asdict(found), "standard_error": found.standard_error if found.n > 1 else None}
+            for found in compared
+        ],
+    }
 
 
 def _read_known(path: Path | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chinchilla_lib.cli import main
@@ -25,9 +26,13 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work" / "corpora").mkdir(parents=True)
     shards: Shards = write_tiny_shards(tmp_path / "work" / "corpora" / "invented")
     (tmp_path / "data" / "eval").mkdir(parents=True)
-    for name, file in (("hellaswag", "hellaswag_val.jsonl"), ("lambada", "lambada_openai_test.jsonl")):
-        line = json.dumps(CASES[name].item) + "\n"
-        (tmp_path / "data" / "eval" / file).write_text(3 * line, encoding="utf-8")
+    for name, file, field in (
+        ("hellaswag", "hellaswag_val.jsonl", "ctx"),
+        ("lambada", "lambada_openai_test.jsonl", "text"),
+    ):
+        item = CASES[name].item
+        lines = [json.dumps({**item, field: before + item[field]}) + "\n" for before in ("", "so ", "and ")]
+        (tmp_path / "data" / "eval" / file).write_text("".join(lines), encoding="utf-8")
     config = make_config(shards)
     path = tmp_path / "models" / "tiny.safetensors"
     save_model(path, Transformer(config.shape, seed=1), config)
@@ -152,6 +157,35 @@ def test_scores_are_recorded_with_their_provenance(model: Path, tmp_path: Path) 
         ("hellaswag", "acc_norm"),
     ]
     assert {"torch", "lm_eval"} < set(json.loads((folder / "provenance.json").read_text())["versions"][0])
+
+
+def test_two_models_are_compared_on_the_same_items(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_model(model)[1]
+    other = tmp_path / "other" / "second.safetensors"
+    save_model(other, Transformer(config.shape, seed=2), config)
+    first, out = tmp_path / "first.json", tmp_path / "both.json"
+    asked = ["--tasks", "lambada", "--limit"]
+    assert main(["evaluate", str(other), *asked, "2", "--json", str(first)]) == 0
+    command = ["evaluate", str(model), *asked, "2", "--json", str(out), "--against", str(first)]
+    assert main(command) == 0
+    assert "less second, item by item" in capsys.readouterr().out
+    report = json.loads(out.read_text())
+    assert report["against"]["model"] == "second"
+    perplexity, accuracy = report["against"]["compared"]
+    ours, theirs = (
+        [item["log_likelihoods"][0] for item in json.loads(path.read_text())["tasks"]["lambada"]["items"]]
+        for path in (out, first)
+    )
+    assert perplexity["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
+    assert accuracy["n"] == 2
+    # One item has no standard error, and JSON no infinity; other items are not compared.
+    assert main(["evaluate", str(other), *asked, "1", "--json", str(first)]) == 0
+    assert main(["evaluate", str(model), *asked, "1", *command[6:]]) == 0
+    assert json.loads(out.read_text())["against"]["compared"][0]["standard_error"] is None
+    assert main(command) == 2
+    assert "ask both the same" in capsys.readouterr().err
 
 
 def test_a_file_of_something_else_is_not_written_over(
