@@ -129,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table.writeheader()
     table.writerows(rows)
     about = describe_computation(
-        f"python -m benchmarks.toxicity {' '.join(sys.argv[1:])}",
+        f"python -m benchmarks.toxicity {' '.join(options.experiments)} --samples {options.samples} "
+        f"--tokens {options.tokens} --smollm2 {options.smollm2} --corpus {options.corpus}",
         commit=commit,
         seed=seed,
         n_runs=len(rows),
