@@ -38,7 +38,8 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
     - *An answer longer than the model* stops HFLM; here its end is scored.
     - *An empty prompt* stops HFLM; here it is the token that stands for an empty context.
     - *Generation* is the likeliest token again and again. HFLM lets penalties of ``generation_config.json``
-      change that; here they are not heeded, and sampling is refused.
+      change that; here they are not heeded, and sampling is refused. Asked for as many tokens as the model
+      reads, or more, HFLM stops; here half of what it reads is left to the prompt.
 
     Parameters
     ----------
@@ -177,10 +178,11 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
             )
         length = self._language_model.max_length
         given = (options[name] for name in _SAME_AS_MOST_TOKENS if options.get(name) is not None)
-        # HFLM would leave nothing of a model that short to the prompt.
-        n_tokens = int(next(given, _MOST_TOKENS if length > _MOST_TOKENS else length // 2))
-        if not 0 < n_tokens < length:
-            raise InputError(f"max_gen_toks is {n_tokens}; {length} tokens are all that the model reads")
+        n_tokens = int(next(given, _MOST_TOKENS))
+        if n_tokens < 1:
+            raise InputError(f"max_gen_toks is {n_tokens}; give 1 or more")
+        if n_tokens >= length:  # nothing would be left to the prompt, where HFLM stops
+            n_tokens = length // 2
         until = options.get("until") or []
         stops = [until] if isinstance(until, str) else list(until)
         return n_tokens, [stop for stop in (*stops, self._language_model.decode([self.eot_token_id])) if stop]

@@ -75,7 +75,7 @@ def run_task(
         parts={part: _summarise_all(task, found) for part, found in by_part.items()} if task.group else {},
         sha256=loaded.sha256,
         examples_from=loaded.examples_from if n_shots else "",
-        example=str(samples[0]["arguments"][0][0]),
+        example=next(str(text) for text in samples[0]["arguments"][0] if text),
         samples=tuple(samples),
         seconds=time.perf_counter() - started,
     )

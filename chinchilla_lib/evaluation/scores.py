@@ -47,7 +47,7 @@ class TaskScore:
     examples_from : str
         Where examples before an item come from: a file and its sha256, or the other items; empty without.
     example : str
-        The prompt of the first item, exactly.
+        The prompt of the first item, exactly; its first answer where nothing stands before that.
     samples : tuple of mapping
         Of each item, in their order: ``item_index``, what the model was asked (``arguments``) and answered
         (``resps``), its metrics.

@@ -92,8 +92,13 @@ def _spread(item: Item, results: Sequence[float]) -> dict[str, tuple[float, int]
     """A text's log-likelihood, with the words or bytes it is spread over."""
     (total,) = results
     n_bytes = len(item["text"].encode())
-    spread = {"byte_perplexity": (total, n_bytes), "bits_per_byte": (total, n_bytes)}
-    return {"word_perplexity": (total, item["n_words"]), **spread} if "n_words" in item else spread
+    if "n_words" not in item:
+        return {"bits_per_byte": (total, n_bytes)}
+    return {
+        "word_perplexity": (total, item["n_words"]),
+        "byte_perplexity": (total, n_bytes),
+        "bits_per_byte": (total, n_bytes),
+    }
 
 
 _ROLLING: Final = {
