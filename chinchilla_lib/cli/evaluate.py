@@ -21,6 +21,7 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import TASKS, find_task
 from chinchilla_lib.evaluation.progress import Progress
 from chinchilla_lib.evaluation.report import compare_reports, read_report, score_rows, task_report
+from chinchilla_lib.evaluation.suite.probes import CLOZE, cloze_task
 from chinchilla_lib.evaluation.tasks import LoadedTask, load_task
 from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
 
@@ -36,6 +37,7 @@ smollm2 is SmolLM2-135M-Instruct, quantised, out of a package of PyPI (93 MB, fe
 
 tasks: {", ".join(TASKS)}. Their items are files in the folder 'eval' of the one that CHINCHILLA_DATA names.
 Also {TOXICITY}: texts drawn from the model, from nothing, scored by an open classifier; N is their number.
+And {CLOZE}: the last word of passages from the held-out side of a corpus that --corpus names.
 A task whose file is missing is left out, with a message, and the others are run; the exit status is then 1.
 """
 
@@ -59,6 +61,7 @@ def register(subparsers: Any) -> None:
         metavar="FILE",
         help="tokenizer.json of a checkpoint of ours (beside it, or in the workspace's corpus)",
     )
+    add("--corpus", type=Path, metavar="DIR", help=f"folder of a prepared corpus, for {CLOZE}")
     add("--json", type=Path, metavar="FILE", help="write scores and what each item was answered")
     add(
         "--against",
@@ -89,9 +92,9 @@ def run(options: argparse.Namespace) -> int:
     against = read_report(options.against) if options.against is not None else None
     names = list(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip()))
     if not names:
-        raise InputError(f"--tasks names none; choose of {', '.join((*TASKS, TOXICITY))}")
+        raise InputError(f"--tasks names none; choose of {', '.join((*TASKS, TOXICITY, CLOZE))}")
     known = _read_known(options.json)
-    loaded, missing = _load([name for name in names if name != TOXICITY], options.shots)
+    loaded, missing = _load([name for name in names if name != TOXICITY], options)
     classifier = open_classifier(options.classifier, missing) if TOXICITY in names else None
     if not loaded and classifier is None:
         raise InputError("; ".join(missing.values()))
@@ -209,14 +212,17 @@ def _show(name: str, found: Mapping[str, Any]) -> None:
         print(f"  {metric:16}{score['value']:10.4f}" + ("" if error is None else f" +- {error:.4f}"))
 
 
-def _load(names: list[str], n_shots: int | None) -> tuple[list[LoadedTask], dict[str, str]]:
+def _load(names: list[str], options: argparse.Namespace) -> tuple[list[LoadedTask], dict[str, str]]:
     """Tasks that are there; of the others, what is missing."""
     loaded, missing = [], {}
-    for task in [find_task(name) for name in names]:
+    for name in names:
+        task = None if name == CLOZE else find_task(name)
         try:
-            loaded.append(load_task(task, n_shots=n_shots))
+            if task is None and options.corpus is None:
+                raise InputError(f"task {CLOZE}: give --corpus DIR, the folder of a prepared corpus")
+            loaded.append(load_task(task or cloze_task(options.corpus), n_shots=options.shots))
         except InputError as error:
-            missing[task.name] = str(error)
+            missing[name] = str(error)
             sys.stderr.write(f"left out: {error}\n")
     return loaded, missing
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import find_task
 from chinchilla_lib.evaluation.scores import summarise_metric
-from chinchilla_lib.evaluation.suite.probes import cloze_task
+from chinchilla_lib.evaluation.suite.probes import CLOZE, cloze_task
 from chinchilla_lib.evaluation.tasks import BenchmarkTask, load_task
 
 __all__ = ["BITS", "Question", "answer_bits", "answer_rows", "ask_models", "prepare_questions", "score_rows"]
@@ -129,7 +129,7 @@ def _one_thread() -> None:
 
 
 def _task(name: str, corpus: Path) -> BenchmarkTask:
-    return cloze_task(corpus) if name == "cloze" else find_task(name)
+    return cloze_task(corpus) if name == CLOZE else find_task(name)
 
 
 def _ask(job: _Job) -> dict[str, Any]:

@@ -197,3 +197,15 @@ def test_a_file_of_something_else_is_not_written_over(
         assert main(["evaluate", str(model), "--tasks", "lambada", "--json", str(out)]) == 2
         assert reason in capsys.readouterr().err
         assert out.read_text() == text
+
+
+def test_probes_of_our_own(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Made when they are asked for; the last words of passages need a corpus to be taken from."""
+    out = tmp_path / "scores.json"
+    command = ["evaluate", str(model), "--tasks", "induction,cloze", "--limit", "3", "--json", str(out)]
+    assert main(command) == 1
+    assert "task cloze: give --corpus DIR" in capsys.readouterr().err
+    assert main([*command, "--corpus", str(tmp_path / "work" / "corpora" / "invented")]) == 0
+    tasks = json.loads(out.read_text())["tasks"]
+    assert set(tasks["induction"]["metrics"]) == {"acc", "exact", "gain_bits_per_byte"}
+    assert [len(item["log_likelihoods"]) for item in tasks["cloze"]["items"]] == [4, 4, 4]

@@ -23,6 +23,7 @@ from chinchilla_lib.evaluation.sources import FileSource, Item
 from chinchilla_lib.evaluation.tasks import ACCURACY, INDEX, TEXT, TEXTS, BenchmarkTask, multiple_choice
 
 __all__ = [
+    "CLOZE",
     "PROBES",
     "GeneratedItems",
     "cloze_task",
@@ -68,6 +69,9 @@ _WORDS: Final = _split(
     "power day one two list man world law text make place type war year hand water land side house light "
     "night head book letter field table change group class king city road room sea tree"
 )
+CLOZE: Final = "cloze"
+"""Name of the task that :func:`cloze_task` makes."""
+
 _SEED: Final = 2203
 
 _ENGLISH: Final = 0.97  # share of ASCII in a text
@@ -308,7 +312,7 @@ def cloze_task(folder: Path) -> BenchmarkTask:
         Of a prepared corpus with its tokenizer.
     """
     return BenchmarkTask(
-        "cloze",
+        CLOZE,
         "none",
         GeneratedItems(lambda: _held_out(folder)),
         "passages with four words",
