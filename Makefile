@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit certify coverage experiments
+.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit bench-eval certify coverage experiments
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -30,7 +30,7 @@ test-faults: setup  ## run the long campaign of kills, full disks and damaged fi
 	@$(VENV_PYTHON) -m pytest -m "faults or fault_selection" $(ARGS)
 
 define install_peers
-$(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['autograd', 'chinchilla', 'transformers']))" || { \
+$(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['accelerate', 'autograd', 'chinchilla', 'lm_eval', 'transformers']))" || { \
 	  echo "[bench] packages of the extra 'bench'"; \
 	  .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --constraints constraints.txt \
 	    --requirements pyproject.toml --extra bench; }
@@ -43,6 +43,10 @@ bench-train: setup  ## measure training speed against this machine's peak and pl
 bench-fit: setup  ## measure what fits of the laws cost beside other ways to them (ARGS="--help")
 	@$(install_peers)
 	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.fit $(ARGS)
+
+bench-eval: setup  ## measure evaluation beside lm-eval's own backend, and how far they differ (ARGS="--help")
+	@$(install_peers)
+	@CHINCHILLA_WORK="$(CURDIR)/_build/work" OMP_NUM_THREADS=2 $(VENV_PYTHON) -m benchmarks.evaluate $(ARGS)
 
 certify: setup  ## hold the fast search of Approach 3 against a full one on 300 data sets, and record it
 	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.certify $(ARGS)
