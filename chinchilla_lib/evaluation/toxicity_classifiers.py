@@ -43,15 +43,17 @@ _BATCH: Final = 16
 
 
 class ToxicityClassifier(Protocol):
-    """What the measurement asks of a classifier.
+    """What the measurement asks of a classifier."""
 
-    Attributes
-    ----------
-    name, sha256 : str
-    """
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
-    name: str
-    sha256: str
+    @property
+    def sha256(self) -> str:
+        """Of its weights, or of the file that holds them."""
+        ...
 
     def score(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Of each text from 0, harmless, to 1; shape (n,)."""

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from chinchilla_lib import workspace
+from chinchilla_lib.downloads import data_folder
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation import toxicity_classifiers
 from chinchilla_lib.evaluation.toxicity_classifiers import (
@@ -70,6 +72,15 @@ def wheel_of(folder: Path) -> Path:
             archive.writestr(f"profanity_check/data/{name}.joblib", file.getvalue())
     np.save(folder / "expected.npy", model.predict_proba(vectorizer.transform([*RUDE, *KIND, "You, garden"])))
     return path
+
+
+def test_the_published_classifier_tells_rude_from_kind() -> None:
+    places = (data_folder("toxicity"), workspace.folder("models", "toxicity"))
+    if not any((place / toxicity_classifiers._WHEEL).is_file() for place in places):
+        pytest.skip("its package has not been fetched")
+    classifier = fetch_linear()
+    assert classifier.score(RUDE).min() > 0.5 > classifier.score(KIND).max()
+    assert classifier.score([""])[0] < 0.1
 
 
 @pytest.fixture
