@@ -67,6 +67,8 @@ class TaskCurve:
     def draw(self, loss: npt.ArrayLike, *, seed: int = 0) -> FloatArray:
         """Accuracies of a further size, shape (n_draws, n_losses): each draw's curve, and a size's scatter.
 
+        Between 0 and 1, where an exponential that goes on below the losses fitted would leave them.
+
         Parameters
         ----------
         loss : array of float, shape (n_losses,) or (n_draws, n_losses)
@@ -75,7 +77,7 @@ class TaskCurve:
         """
         curves = _curve(self.form, self._draws, np.asarray(loss, dtype=np.float64))
         rng = np.random.default_rng(seed)
-        return np.asarray(curves + rng.choice(self._residuals, size=curves.shape))
+        return np.clip(curves + rng.choice(self._residuals, size=curves.shape), 0, 1)
 
     def interval(self, loss: float, level: float = 0.9) -> Interval:
         """Where the accuracy of a further size at a loss is expected.

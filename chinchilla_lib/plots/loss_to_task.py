@@ -15,6 +15,7 @@ __all__ = ["plot_phenomena", "plot_task"]
 
 _CURVE: Final = PALETTE[1]
 _TEST: Final = PALETTE[2]
+_MARGIN: Final = 0.03
 
 
 def plot_task(
@@ -58,7 +59,7 @@ def plot_task(
     if curve := said.get("exponential"):
         grid = np.array(curve["loss"])
         near = grid >= min(losses) - 0.1
-        low, high = (np.array(curve[name])[near] for name in ("low", "high"))
+        low, high = (np.clip(np.array(curve[name])[near], 0, 1) for name in ("low", "high"))
         ax.fill_between(grid[near], low, high, color=_CURVE, alpha=0.15, linewidth=0)
         ax.plot(grid[near], np.array(curve["value"])[near], color=_CURVE, label="fitted, 90 % of a size")
     if tested:
@@ -71,7 +72,10 @@ def plot_task(
             label="foretold, then asked",
         )
     ax.invert_xaxis()
+    accuracies = _points(task, [*fitted, *tested])[1]
+    ax.set_ylim(min(said["chance"], *accuracies) - _MARGIN, max(accuracies) + _MARGIN)
     label_axes(ax, x="held-out loss (nats per token)", y="accuracy", title=task.replace("_", " "))
+    ax.legend(frameon=False, fontsize=8.5, loc="upper left", ncols=2, columnspacing=1)
     return ax
 
 
@@ -104,6 +108,7 @@ def plot_phenomena(
     ax.axhline(0.5, color=INK, linewidth=1, linestyle=":")
     ax.invert_xaxis()
     label_axes(ax, x="held-out loss (nats per token)", y="accuracy")
+    ax.legend(frameon=False, fontsize=9.5, ncols=2, loc="upper left", bbox_to_anchor=(0, 0.95))
     return ax
 
 

@@ -84,6 +84,13 @@ def test_draws_take_losses_of_their_own() -> None:
     np.testing.assert_array_equal(fit.draw([3.0, 3.0]), fit.draw(np.full((7, 2), 3.0)))
 
 
+def test_no_accuracy_is_foretold_above_one() -> None:
+    """Far below the losses fitted an exponential exceeds every bound; an accuracy does not."""
+    fit = fit_exponential(LOSS, exponential(LOSS), n_items=1000, chance=0.25, groups=GROUPS, n_draws=50)
+    assert fit.predict([0.5])[0] > 1
+    assert fit.interval(0.5) == (1, 1)
+
+
 def test_chance_by_hand() -> None:
     assert above_chance(1.0, 3, 0.5) == pytest.approx(1 / 8)
     assert above_chance(0.0, 3, 0.5) == 1
