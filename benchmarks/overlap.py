@@ -4,10 +4,7 @@ Runs of 13 words of every corpus prepared in the workspace, one line for each. R
 """
 
 import argparse
-import csv
-import io
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,8 +13,8 @@ import numpy as np
 
 from chinchilla_lib import workspace
 from chinchilla_lib.corpus.overlap import NGRAM_WORDS, find_overlap, read_documents
-from chinchilla_lib.corpus.shards import open_shards
-from chinchilla_lib.reference.recorded import checkout_commit, describe_computation, write_recorded
+from chinchilla_lib.corpus.shards import Shards, open_shards
+from chinchilla_lib.reference.recorded import record_computation
 
 __all__ = ["main", "measure"]
 
@@ -26,15 +23,14 @@ RECORD: Final = ROOT / "chinchilla_lib" / "reference" / "recorded" / "overlap"
 _MANY: Final = 0.5
 
 
-def measure(folder: Path) -> dict[str, str | int]:
+def measure(shards: Shards) -> dict[str, str | int]:
     """Overlap of the two sides of one corpus.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Of its shards, which must have text.
+    shards : Shards
+        With text.
     """
-    shards = open_shards(folder)
     overlap = find_overlap(
         read_documents(shards, shards.validation, side="validation"),
         read_documents(shards, shards.train, side="train"),
@@ -58,22 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("corpora", nargs="+", metavar="CORPUS", help="folders in the workspace")
     parser.add_argument("--record", type=Path, default=RECORD, metavar="FOLDER", help="where to record it")
     options = parser.parse_args(arguments)
-    commit, started = checkout_commit(), time.process_time()
-    rows = [measure(workspace.folder("corpora", name)) for name in options.corpora]
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    about = describe_computation(
+    corpora = [open_shards(workspace.folder("corpora", name)) for name in options.corpora]
+    record_computation(
+        options.record,
         f"python -m benchmarks.overlap {' '.join(options.corpora)}",
-        commit=commit,
-        seed=0,
-        n_runs=len(rows),
-        seconds=time.process_time() - started,
-        corpus=", ".join(str(row["identity"]) for row in rows),
+        lambda: [measure(shards) for shards in corpora],
+        n_runs=len(corpora),
+        corpus=", ".join(shards.identity for shards in corpora),
     )
-    write_recorded(options.record, text.getvalue(), about)
-    sys.stdout.write(text.getvalue())
+    sys.stdout.write((options.record / "runs.csv").read_text(encoding="utf-8"))
     return 0
 
 

@@ -37,13 +37,14 @@ from chinchilla_lib.experiments.runner import (
     run_parts,
     write_forecast,
 )
-from chinchilla_lib.experiments.tables import curves_table, rows_table, runs_table
+from chinchilla_lib.experiments.tables import curves_table, runs_table
 from chinchilla_lib.reference.recorded import (
     attach_scores,
     is_committed,
     list_recorded,
     load_forecast,
     load_recorded,
+    rows_table,
     write_recorded,
 )
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord

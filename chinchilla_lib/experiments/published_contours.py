@@ -4,9 +4,6 @@ What the published valleys say is recorded for those who do not have the points,
 ``record_published_contours("chinchilla_lib/reference/recorded")``, with the points at hand.
 """
 
-import csv
-import io
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +14,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.fitting.iso_loss import LossContour, loss_contours
 from chinchilla_lib.reference.published import load_published
-from chinchilla_lib.reference.recorded import (
-    checkout_commit,
-    describe_computation,
-    load_recorded,
-    write_recorded,
-)
+from chinchilla_lib.reference.recorded import load_recorded, record_computation
 
 __all__ = ["SHARES", "ContourSizes", "load_contour_sizes", "record_published_contours", "sizes_of"]
 
@@ -88,26 +80,20 @@ def record_published_contours(folder: str | Path) -> None:
     InputError
         If the points are neither here nor to be had.
     """
-    commit = checkout_commit()
     table = load_published("epoch_fig4", points="isoflop")
-    started = time.process_time()
-    sizes = sizes_of(loss_contours(table))
-    seconds = time.process_time() - started
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["flops", "loss", "n_params", "n_tokens", *(f"{share:g}" for share in SHARES)])
-    for one in sizes:
-        values = (one.flops, one.loss, one.n_params, one.n_tokens, *one.size_factor)
-        writer.writerow("" if np.isnan(value) else f"{value:.6g}" for value in values)
-    provenance = describe_computation(
-        "record_published_contours(DIR) of chinchilla_lib.experiments.published_contours",
-        commit=commit,
-        seed=0,
+    record_computation(
+        Path(folder) / _RECORD,
+        f"record_published_contours(DIR) of {__name__}",
+        lambda: [_row_of(sizes) for sizes in sizes_of(loss_contours(table))],
         n_runs=len(table),
-        seconds=seconds,
         corpus=table.source,
     )
-    write_recorded(Path(folder) / _RECORD, text.getvalue(), provenance)
+
+
+def _row_of(sizes: ContourSizes) -> dict[str, str]:
+    factors = {f"{share:g}": factor for share, factor in zip(SHARES, sizes.size_factor, strict=True)}
+    values = {name: getattr(sizes, name) for name in ("flops", "loss", "n_params", "n_tokens")} | factors
+    return {name: "" if np.isnan(value) else f"{value:.6g}" for name, value in values.items()}
 
 
 def load_contour_sizes() -> tuple[ContourSizes, ...]:

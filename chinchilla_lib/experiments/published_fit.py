@@ -4,9 +4,6 @@ Made by ``record_published_fit("chinchilla_lib/reference/recorded")`` and `recor
 points at hand.
 """
 
-import csv
-import io
-import time
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +12,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.fitting import PARAMETRIC, FrontierFit, bootstrap_fit
 from chinchilla_lib.reference.published import load_published
-from chinchilla_lib.reference.recorded import (
-    checkout_commit,
-    describe_computation,
-    load_recorded,
-    write_recorded,
-)
+from chinchilla_lib.reference.recorded import load_recorded, record_computation
 
 __all__ = ["BUDGETS", "frontier_rows", "load_draws", "record_published_draws", "record_published_fit"]
 
@@ -62,26 +54,20 @@ def record_published_fit(folder: str | Path, *, n_draws: int = 4000, seed: int =
     InputError
         If the points are neither here nor to be had.
     """
-    commit = checkout_commit()
     table = load_published("epoch_fig4")
-    started = time.process_time()
-    fit = bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed)
-    seconds = time.process_time() - started
-    text = io.StringIO()
-    rows = frontier_rows(fit)
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    provenance = describe_computation(
-        f"record_published_fit(DIR, n_draws={n_draws}, seed={seed}) of "
-        "chinchilla_lib.experiments.published_fit",
-        commit=commit,
-        seed=seed,
+
+    def compute() -> list[dict[str, str]]:
+        rows = frontier_rows(bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed))
+        return [{name: f"{value:.6g}" for name, value in row.items()} for row in rows]
+
+    record_computation(
+        Path(folder) / "epoch-frontier",
+        f"record_published_fit(DIR, n_draws={n_draws}, seed={seed}) of {__name__}",
+        compute,
         n_runs=len(table),
-        seconds=seconds,
         corpus=table.source,
+        seed=seed,
     )
-    write_recorded(Path(folder) / "epoch-frontier", text.getvalue(), provenance)
 
 
 def record_published_draws(folder: str | Path, *, n_draws: int = 500, seed: int = 0) -> None:
@@ -92,23 +78,21 @@ def record_published_draws(folder: str | Path, *, n_draws: int = 500, seed: int 
     InputError
         If the points are neither here nor to be had.
     """
-    commit = checkout_commit()
     table = load_published("epoch_fig4")
-    started = time.process_time()
-    fit = bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed)
-    seconds = time.process_time() - started
-    assert fit.draws is not None and fit.draws.law is not None
-    rows = [",".join(f"{value:.8g}" for value in law) for law in fit.draws.law]
-    provenance = describe_computation(
-        f"record_published_draws(DIR, n_draws={n_draws}, seed={seed}) of "
-        "chinchilla_lib.experiments.published_fit",
-        commit=commit,
-        seed=seed,
+
+    def compute() -> list[dict[str, str]]:
+        draws = bootstrap_fit(PARAMETRIC, table, n_draws=n_draws, seed=seed).draws
+        assert draws is not None and draws.law is not None
+        return [{name: f"{value:.8g}" for name, value in zip(_DRAWN, law, strict=True)} for law in draws.law]
+
+    record_computation(
+        Path(folder) / "epoch-draws",
+        f"record_published_draws(DIR, n_draws={n_draws}, seed={seed}) of {__name__}",
+        compute,
         n_runs=len(table),
-        seconds=seconds,
         corpus=table.source,
+        seed=seed,
     )
-    write_recorded(Path(folder) / "epoch-draws", "\n".join([",".join(_DRAWN), *rows, ""]), provenance)
 
 
 def load_draws() -> FloatArray:

@@ -3,9 +3,6 @@
 Made by ``record_published_forms("chinchilla_lib/reference/recorded")``, with the points at hand.
 """
 
-import csv
-import io
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,12 +10,7 @@ from typing import Final
 from chinchilla_lib.experiments.experiment import Row
 from chinchilla_lib.fitting.forms import BudgetErrors, FormComparison, FormErrors, compare_forms
 from chinchilla_lib.reference.published import load_published
-from chinchilla_lib.reference.recorded import (
-    checkout_commit,
-    describe_computation,
-    load_recorded,
-    write_recorded,
-)
+from chinchilla_lib.reference.recorded import load_recorded, record_computation
 
 __all__ = ["UP_TO", "comparison_from_rows", "comparison_rows", "load_forms", "record_published_forms"]
 
@@ -98,24 +90,14 @@ def record_published_forms(folder: str | Path) -> None:
     InputError
         If the points are neither here nor to be had.
     """
-    commit = checkout_commit()
     table = load_published("epoch_fig4", points="isoflop")
-    started = time.process_time()
-    comparison = compare_forms(table, UP_TO)
-    seconds = time.process_time() - started
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(comparison_rows(comparison))
-    provenance = describe_computation(
-        "record_published_forms(DIR) of chinchilla_lib.experiments.published_forms",
-        commit=commit,
-        seed=0,
+    record_computation(
+        Path(folder) / _RECORD,
+        f"record_published_forms(DIR) of {__name__}",
+        lambda: comparison_rows(compare_forms(table, UP_TO)),
         n_runs=len(table),
-        seconds=seconds,
         corpus=table.source,
     )
-    write_recorded(Path(folder) / _RECORD, text.getvalue(), provenance)
 
 
 def load_forms() -> FormComparison:

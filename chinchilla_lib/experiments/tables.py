@@ -1,14 +1,13 @@
 """The tables that are recorded of an experiment: its runs, and their curves thinned."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from chinchilla_lib.experiments.experiment import Row
+from chinchilla_lib.reference.recorded import rows_table
 from chinchilla_lib.runs import RunRecord
 
-__all__ = ["CURVE_POINTS", "curves_table", "rows_table", "runs_table"]
+__all__ = ["CURVE_POINTS", "curves_table", "runs_table"]
 
 CURVE_POINTS: Final = 25
 """Points of a recorded curve; each is the mean training loss since the one before."""
@@ -54,14 +53,3 @@ def curves_table(parts: Mapping[str, Sequence[RunRecord]], n_points: int = CURVE
             n_tokens = steps[end - 1] * record.config.batch_size_tokens
             rows.append({"run_id": record.config.run_id, "n_tokens": n_tokens, "train_loss": f"{mean:.5f}"})
     return rows_table(rows)
-
-
-def rows_table(rows: Iterable[Mapping[str, str | int | float]]) -> str:
-    """Rows as CSV, a column for each name that occurs."""
-    rows = list(rows)
-    text = io.StringIO()
-    columns = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

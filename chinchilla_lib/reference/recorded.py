@@ -2,10 +2,12 @@
 
 import csv
 import datetime
+import io
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -26,6 +28,8 @@ __all__ = [
     "list_recorded",
     "load_forecast",
     "load_recorded",
+    "record_computation",
+    "rows_table",
     "write_recorded",
 ]
 
@@ -276,3 +280,61 @@ def describe_computation(
         "run_seconds": round(seconds, 1),
         "corpus": corpus,
     }
+
+
+def record_computation(
+    folder: Path,
+    command: str,
+    compute: Callable[[], Iterable[Mapping[str, Any]]],
+    *,
+    n_runs: int,
+    corpus: str,
+    seed: int = 0,
+) -> None:
+    """Compute a result for which nothing is trained, and write it with what it took.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Its name is the result's.
+    command : str
+        What makes it again.
+    compute : callable
+        Gives the rows of ``runs.csv``; its processor time is recorded.
+    n_runs : int
+        That it is computed from.
+    corpus : str
+        What it is computed from.
+    seed : int
+    """
+    commit = checkout_commit()
+    started = time.process_time()
+    runs = rows_table(compute())
+    seconds = time.process_time() - started
+    about = describe_computation(
+        command, commit=commit, seed=seed, n_runs=n_runs, seconds=seconds, corpus=corpus
+    )
+    write_recorded(folder, runs, about)
+
+
+def rows_table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as the text of a table, with the columns of all of them; what a row lacks is left empty.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+
+    Examples
+    --------
+    >>> print(rows_table([{"a": 1}, {"a": 2, "b": 3}]), end="")
+    a,b
+    1,
+    2,3
+    """
+    rows = list(rows)
+    text = io.StringIO()
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -13,7 +13,7 @@ from tests.tiny_corpus import write_tiny_shards
 def test_copies_are_counted(tmp_path: Path) -> None:
     base = write_tiny_shards(tmp_path / "base")
     leaked, unleaked = (
-        measure(Leaks(name, base, 16, 30_000).write(tmp_path / name).folder)
+        measure(Leaks(name, base, 16, 30_000).write(tmp_path / name))
         for name in ("sotu-leaked", "sotu-unleaked")
     )
     assert (leaked["n_documents"], leaked["n_ngrams"]) == (16, unleaked["n_ngrams"])

@@ -1,5 +1,6 @@
 """Sizes read off between valleys: of a known law, and as recorded of the published ones."""
 
+import csv
 import math
 from pathlib import Path
 
@@ -55,4 +56,8 @@ def test_a_record_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     record_published_contours(tmp_path)
     there = tmp_path / "epoch-contours"
     assert {path.name for path in there.iterdir()} == {"runs.csv", "provenance.json"}
-    assert len((there / "runs.csv").read_text().splitlines()) == 1 + 2
+    rows = list(csv.DictReader((there / "runs.csv").read_text().splitlines()))
+    for row, one in zip(rows, sizes_of(loss_contours(TABLE)), strict=True):
+        assert float(row["n_tokens"]) == pytest.approx(one.n_tokens, rel=1e-5)
+        written = [float(row[f"{share:g}"] or "nan") for share in SHARES]
+        np.testing.assert_allclose(written, one.size_factor, rtol=1e-5)

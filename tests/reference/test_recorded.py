@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from chinchilla_lib.reference.recorded import (
     checkout_commit,
     describe_computation,
     load_recorded,
+    record_computation,
     write_recorded,
 )
 from chinchilla_lib.sweeps.simulate import simulate_run
@@ -44,6 +46,27 @@ def test_a_computation_is_described_whole(tmp_path: Path) -> None:
     write_recorded(tmp_path / "x", "a\n1\n", about)
     assert (about["seeds"], about["n_runs"], about["run_seconds"]) == ([3], 5, 1.3)
     assert {"python", "numpy", "scipy"} == set(about["versions"][0])
+
+
+def test_what_is_computed_is_written_with_the_commit_it_began_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = iter(["before", "after"])
+    monkeypatch.setattr("chinchilla_lib.reference.recorded.checkout_commit", lambda: next(commits))
+    clock = [10.0]
+    monkeypatch.setattr("time.process_time", lambda: clock[0])
+
+    def compute() -> list[dict[str, object]]:
+        clock[0] += 7.25
+        next(commits)
+        return [{"a": 1}, {"a": 2, "b": 3}]
+
+    record_computation(tmp_path / "x", "a command", compute, n_runs=5, corpus="some runs", seed=3)
+    assert (tmp_path / "x" / "runs.csv").read_text() == "a,b\n1,\n2,3\n"
+    about = json.loads((tmp_path / "x" / "provenance.json").read_text())
+    assert about["commit"] == "before"
+    assert (about["command"], about["corpus"]) == ("a command", "some runs")
+    assert (about["seeds"], about["n_runs"], about["run_seconds"]) == ([3], 5, 7.2)
 
 
 def test_an_installed_copy_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
