@@ -36,7 +36,13 @@ def test_the_suite_is_as_large_as_the_paper_says() -> None:
 
 @pytest.mark.parametrize(
     ("suite", "counts"),
-    [("MMLU", (51, 2, 4)), ("BIG-bench", (58, 0, 4)), ("The Pile", (19, 0, 0)), ("common sense", (4, 1, 0))],
+    [
+        ("MMLU", (51, 2, 4)),
+        ("BIG-bench", (58, 0, 4)),
+        ("The Pile", (19, 0, 0)),
+        ("common sense", (4, 1, 0)),
+        ("WikiText103", (1, 0, 0)),
+    ],
 )
 def test_wins_ties_and_losses_are_those_of_the_text(suite: str, counts: tuple[int, int, int]) -> None:
     found = tally(of(suite))
@@ -71,6 +77,7 @@ def test_a_mean_over_items_is_that_of_their_answers() -> None:
 def test_the_number_of_items_shows_where_other_items_were_scored() -> None:
     score = PrintedScore("x", "a", 66.7, 60.0, n_items=3)
     assert score.fits(66.7)
+    assert not score.fits(66.8), "two of three are 66.7 to a tenth"
     assert not score.fits(60.0)
     assert PrintedScore("x", "a", 66.7, 60.0).fits(60.0)
 
@@ -96,6 +103,11 @@ def test_false_alarms_stay_below_the_level() -> None:
         scores = [PrintedScore("x", str(i), a, b, n_items=50) for i, (a, b) in enumerate(right.tolist())]
         alarms += any(comparison.p_adjusted < 0.05 for comparison in compare(scores))
     assert alarms <= 8  # 3 expected at most; 9 or more have a probability below .5 %
+
+
+def test_holm_counts_the_hypotheses_that_are_left() -> None:
+    # By hand: 4 x .005, 3 x .01, 2 x .03; 1 x .04 would be below the one before it.
+    assert _holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
