@@ -51,6 +51,9 @@ def test_what_is_found_is_drawn_against_runs_in_order() -> None:
     labels = [float(tick.get_text()) for tick in ax.get_yticklabels()]
     low, high = ax.get_ylim()
     assert labels and all(low <= label <= high for label in labels)
+    drawn = [0.04, *(power.detectable for power in powers)]
+    assert min(drawn) / 2 < low and high < 2 * max(drawn), "marks beyond what is drawn would stretch the axis"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["20", "50"]
     ax.figure.canvas.draw()
 
 

@@ -33,8 +33,16 @@ def test_each_text_has_its_runs_its_valleys_and_its_minima() -> None:
     for line, fit in zip(handles, fits.values(), strict=True):
         assert list(line.get_xdata()) == [point.n_params for point in fit.points]
         assert list(line.get_ydata()) == [point.loss for point in fit.points]
-    assert len(ax.get_lines()) == 2 * (1 + 2 + 1)
+    lines = ax.get_lines()
+    assert len(lines) == 2 * (1 + 2 + 1)
+    for first, fit in zip((0, 4), fits.values(), strict=True):
+        for line, valley in zip(lines[first + 1 : first + 3], fit.diagnostics.valleys, strict=True):
+            sizes = np.asarray(line.get_xdata(), dtype=float)
+            assert (sizes[0], sizes[-1]) == pytest.approx(valley.n_params_range)
+            np.testing.assert_allclose(line.get_ydata(), valley.predict(sizes))
     assert [text.get_text() for text in ax.texts] == ["1e11", "1e12"]
+    for text, valley in zip(ax.texts, fits["bad"].diagnostics.valleys, strict=True):
+        assert text.xy[0] == valley.n_params_range[1]
     low, high = ax.get_xlim()
     assert low < min(fit.table.n_params.min() for fit in fits.values())
     assert high > max(fit.table.n_params.max() for fit in fits.values())
@@ -51,6 +59,9 @@ def test_leaks_have_a_line_for_each_size_and_bars() -> None:
         gains = np.array([leak.gain for leak in leaks if leak.d_model == width])
         np.testing.assert_allclose(ends, np.stack([gains - 0.02, gains + 0.02], axis=1))
         np.testing.assert_allclose(np.asarray(bars.lines[0].get_xdata(), float), [1, 3, 9], rtol=0.05)
+    small, large = (np.asarray(bars.lines[0].get_xdata(), float) for bars in ax.containers)
+    assert (small < large).all(), "bars of one number stand beside each other"
+    np.testing.assert_allclose(np.sqrt(small * large), [1, 3, 9])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "3", "9"]
     assert ax.get_legend_handles_labels()[1] == ["16k parameters", "40k parameters"]
     ax.figure.canvas.draw()
