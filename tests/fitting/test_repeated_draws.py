@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting import repeated_draws
 from chinchilla_lib.fitting.data_constrained import fit_data_constrained
-from chinchilla_lib.fitting.repeated_draws import bootstrap_data_constrained
+from chinchilla_lib.fitting.repeated_draws import RepeatedDraws, bootstrap_data_constrained
+from chinchilla_lib.fitting.surface import refit_surface
 from tests.fitting.test_data_constrained import TRUTH, repeated_runs
 
 
@@ -50,6 +53,43 @@ def test_draws_find_their_way_back_from_infinity() -> None:
     endless = replace(fit, law=replace(fit.law, r_n=math.inf))
     low, high = bootstrap_data_constrained(endless, n_draws=20).interval("r_n")
     assert low < TRUTH.r_n < high < 2 * TRUTH.r_n
+
+
+def test_an_interval_leaves_out_as_much_on_either_side() -> None:
+    draws = RepeatedDraws(tuple(replace(TRUTH, r_d=float(k)) for k in range(1, 102)), n_unchecked=0)
+    assert draws.interval("r_d") == (6, 96)
+    assert draws.interval("r_d", 0.5) == (26, 76)
+    assert draws.interval("alpha") == (TRUTH.law.alpha, TRUTH.law.alpha)
+
+
+def test_each_draw_has_as_many_fresh_and_repeating_runs_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, unique = repeated_runs(TRUTH, noise=0.002)
+    fit = fit_data_constrained(table, unique, law=TRUTH.law)
+    drawn = []
+
+    def refit(*args: Any, **more: Any) -> Any:
+        drawn.append(args[3])
+        return refit_surface(*args, **more)
+
+    monkeypatch.setattr(repeated_draws, "refit_surface", refit)
+    bootstrap_data_constrained(fit, n_draws=10)
+    (counts,) = drawn
+    repeats = table.n_tokens > 1.001 * unique
+    assert 0 < repeats.sum() < len(table)
+    assert (counts[:, repeats].sum(axis=1) == repeats.sum()).all()
+    assert (counts[:, ~repeats].sum(axis=1) == (~repeats).sum()).all()
+
+
+def test_draws_that_did_not_come_to_their_optimum_are_counted_and_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, unique = repeated_runs(TRUTH, noise=0.006)
+    fit = fit_data_constrained(table, unique, law=TRUTH.law)
+    assert bootstrap_data_constrained(fit, n_draws=10).n_unchecked == 0
+    monkeypatch.setattr("chinchilla_lib.fitting.surface._REFIT_STEPS", 0)
+    halted = bootstrap_data_constrained(fit, n_draws=10)
+    assert halted.n_unchecked > 0
+    assert len(halted.laws) == 10
 
 
 def test_what_is_not_allowed_is_named() -> None:
