@@ -1,14 +1,17 @@
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from chinchilla_lib.architecture import count_params
+from chinchilla_lib.experiments import corruption
 from chinchilla_lib.experiments.corruption import (
     CLEAN,
     CORRUPTION,
     FRACTIONS,
+    Change,
     compare,
     fit_part,
     hedge,
@@ -83,6 +86,41 @@ def test_what_was_done_to_the_law_is_found_again() -> None:
             lowest_loss(law, change.flops) - lowest_loss(LAW, change.flops), abs=0.03
         )
         assert change.rise_interval[0] < change.rise < change.rise_interval[1]
+
+
+def test_intervals_of_a_change_are_those_of_a_difference_of_two() -> None:
+    """Half-widths of ln N_opt add as squares where both frontiers scatter alone."""
+    results = simulated({c: as_fewer_tokens(1.0) for c in FRACTIONS})
+    fits = [fit_part(results[part], source=part, seed=i) for i, part in enumerate((CLEAN, part_name(0.5)))]
+    change = compare(fits[0], fits[1])
+    halves = []
+    for fit in fits:
+        low, high = fit.allocate(change.flops, 0.9).n_params_interval or (0.0, 0.0)
+        halves.append(math.log(high / low) / 2)
+    low, high = change.size_interval
+    # Draws are a thousand combinations of a few signs, not quite normal.
+    assert math.log(high / low) / 2 == pytest.approx(math.hypot(*halves), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("interval", "outcome"),
+    [
+        ((0.85, 1.2), "holds"),
+        ((0.85, 1.3), "cannot tell"),
+        ((0.75, 1.2), "cannot tell"),
+        ((1.3, 1.5), "does not hold"),
+        ((0.5, 0.75), "does not hold"),
+    ],
+)
+def test_the_verdict_is_that_of_the_rule(
+    interval: tuple[float, float], outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = Change(3e11, math.sqrt(math.prod(interval)), interval, 0.1, (0.0, 0.2))
+    no_doubts = SimpleNamespace(diagnostics=SimpleNamespace(valleys=()))
+    monkeypatch.setattr(corruption, "fit_part", lambda rows, source, seed: no_doubts)
+    monkeypatch.setattr(corruption, "compare", lambda clean, corrupted: change)
+    verdict = CORRUPTION.judge({CLEAN: [], **{part_name(c): [] for c in FRACTIONS}}, None)
+    assert verdict.outcome == outcome, verdict
 
 
 def test_the_verdict_follows_the_truth() -> None:

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments import kaplan_ladder
 from chinchilla_lib.experiments.catalogue import EXPERIMENTS
 from chinchilla_lib.experiments.experiment import Results
 from chinchilla_lib.experiments.kaplan_ladder import (
@@ -169,6 +171,45 @@ def test_a_ladder_that_rises_does_not_hold() -> None:
     verdict = KAPLAN_LADDER.judge(results, None)
     assert verdict.outcome == "does not hold", verdict
     assert RUNGS[2].name in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("exponents", "error", "outcome"),
+    [
+        ((0.75, 0.65, 0.60, 0.55, 0.50), 0.005, "holds"),
+        ((0.75, 0.65, 0.60, 0.55, 0.50), 0.1, "cannot tell"),
+        ((0.62, 0.52, 0.515, 0.51, 0.50), 0.005, "cannot tell"),  # by counting, not by training
+        ((0.55, 0.52, 0.515, 0.51, 0.50), 0.005, "does not hold"),  # falls, but by less than 0.1
+        ((0.75, 0.65, 0.70, 0.55, 0.50), 0.005, "does not hold"),  # rises on the way
+    ],
+)
+def test_the_verdict_is_that_of_the_rule(
+    exponents: tuple[float, ...], error: float, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Draws of each rung are made up: normal about its exponent."""
+    rng = np.random.default_rng(0)
+    fits = []
+    for a in exponents:
+        fit = SimpleNamespace(a=a, draws=SimpleNamespace(a=a + error * rng.standard_normal(4000)))
+        fit.interval = lambda name, a=a: (a - 1.645 * error, a + 1.645 * error)
+        fit.diagnostics = SimpleNamespace(valleys=())
+        fits.append(fit)
+    monkeypatch.setattr(kaplan_ladder, "fit_ladder", lambda results: tuple(fits))
+    verdict = KAPLAN_LADDER.judge({}, None)
+    assert verdict.outcome == outcome, verdict
+    # 90 % of a difference of two; an end of 4000 draws scatters by 2 % of a half-width.
+    half = 1.645 * math.sqrt(2) * error
+    assert verdict.numbers["total_high"] - verdict.numbers["total_low"] == pytest.approx(2 * half, rel=0.08)
+
+
+def test_rungs_with_the_same_runs_have_draws_of_their_own() -> None:
+    short = simulate([part for part in PARTS if part.name == "short-warmup"])["short-warmup"]
+    results = {"short-warmup": short, "matched-decay": short}
+    draws = [fit_rung(results, rung, n_draws=400).draws for rung in RUNGS[2:4]]
+    assert draws[0] is not None and draws[1] is not None
+    n = min(len(draws[0].a), len(draws[1].a))
+    correlation = np.corrcoef(draws[0].a[:n], draws[1].a[:n])[0, 1]
+    assert abs(correlation) < 0.2  # four standard deviations of 400 independent pairs
 
 
 @pytest.mark.parametrize("slope", [0.1, -0.1])

@@ -8,11 +8,13 @@ import pytest
 
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.experiments import repeats
 from chinchilla_lib.experiments.catalogue import EXPERIMENTS
 from chinchilla_lib.experiments.experiment import Row
 from chinchilla_lib.experiments.repeats import (
     BLOCKS,
     REPEATS,
+    Worth,
     fit_fresh_curve,
     fresh_curves,
     loss_noise,
@@ -134,13 +136,40 @@ def test_noise_is_found_and_intervals_hold_the_truth_as_often_as_they_say() -> N
     rows = simulate(15.387756, noise=0.01)
     assert loss_noise(rows) == pytest.approx(0.01, rel=0.3)  # over some forty degrees of freedom
     truth, rng = worth_by_width(simulate(15.387756)), np.random.default_rng(1)
-    clean, held = simulate(15.387756), 0
+    clean, held, squares = simulate(15.387756), 0, []
     for _ in range(100):
         noisy = [{**row, "loss": float(row["loss"]) + 0.01 * rng.standard_normal()} for row in clean]
+        squares.append(loss_noise(noisy) ** 2)
         for one, at in zip(worth_by_width(noisy), truth, strict=True):
             held += one.interval[0] <= at.share <= one.interval[1]
+    # Each has 39 degrees of freedom; four standard deviations of the mean of 100.
+    assert np.mean(squares) == pytest.approx(1e-4, rel=4 * math.sqrt(2 / 39 / 100))
     # 300 of which 90 % are expected; a binomial's standard deviation is 1.7 %.
     assert 0.83 <= held / 300 <= 0.96
+
+
+@pytest.mark.parametrize(
+    ("shares", "half", "outcome"),
+    [
+        ((0.95, 0.95, 0.85), 0.06, "holds"),
+        ((0.95, 0.95, 0.79), 0.06, "cannot tell"),  # the mean is high enough, one size is not
+        ((0.95, 0.95, 0.70), 0.06, "does not hold"),
+        ((0.82, 0.82, 0.82), 0.06, "cannot tell"),
+        ((0.83, 0.83, 0.83), 0.06, "holds"),  # three sizes tell more than one
+    ],
+)
+def test_the_verdict_is_that_of_the_rule(
+    shares: tuple[float, ...], half: float, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = [
+        Worth(w, 1000 * w, None, None, (), 0.01, s, half) for w, s in zip((16, 24, 40), shares, strict=True)
+    ]
+    monkeypatch.setattr(repeats, "worth_by_width", lambda rows: tuple(widths))
+    monkeypatch.setattr(repeats, "loss_noise", lambda rows: 0.01)
+    verdict = REPEATS.judge({"runs": []}, None)
+    assert verdict.outcome == outcome, verdict
+    mean = math.prod(shares) ** (1 / 3)
+    assert verdict.numbers["low"] == pytest.approx(mean * math.exp(-half / math.sqrt(3)))
 
 
 def test_rows_read_from_a_table_are_text() -> None:
