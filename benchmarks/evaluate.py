@@ -2,8 +2,8 @@
 
 The same requests go to our adapter and to lm-eval's backend for Hugging Face (HFLM), both in float32, in
 turns on the same threads. HFLM runs at the batch size that was fastest in a trial. What it finds is taken
-twice: as it is, and with its softmax in float64, since in float32 the sum over a vocabulary of 49,152 alone
-is off by some 1e-5 nats a token. The items are made here, in the shape of HellaSwag, of MMLU with five
+twice: as it is, and with its softmax in float64, since in float32 that alone is off
+by some 1e-5 nats a token. The items are made here, in the shape of HellaSwag, of MMLU with five
 examples, of LAMBADA, of whole texts and of questions to answer; the model is SmolLM2-135M-Instruct, or one of
 its shape with random weights where that cannot be had.
 """

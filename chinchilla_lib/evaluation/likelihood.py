@@ -23,7 +23,7 @@ MAX_NODES_WITH_STATES: Final = 256
 """The same where a pack goes on from the one before, so that nothing is lost by a small one."""
 
 _TRIAL_TOKENS: Final = 128
-_ROWS: Final = 32  # of logits at once, which are then still in the cache when they are normalised
+_ROWS: Final = 8  # of logits at once, which are then still in the cache when they are normalised
 
 
 def score_continuations(
@@ -161,7 +161,8 @@ def _pick(
     norms, best = torch.empty(n_rows), torch.empty(n_rows, dtype=torch.long)
     for first in range(0, n_rows, _ROWS):
         part = slice(first, first + _ROWS)
-        norms[part], best[part] = logits[part].logsumexp(-1), logits[part].argmax(-1)
+        top, best[part] = logits[part].max(-1)
+        norms[part] = (logits[part] - top[:, None]).exp_().sum(-1).log_() + top
     at = torch.from_numpy(rows)
     values = logits[at, torch.from_numpy(targets)] - norms[at]
     return values.double().numpy(), best[at].numpy()
