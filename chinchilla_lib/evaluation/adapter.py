@@ -26,7 +26,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
     What it asks of a model, and so what it finds, is what lm-eval's own backend for Hugging Face asks
     (``HFLM``; tests and ``make bench-eval`` hold the two against each other), but for what follows.
 
-    - *Rounding.* HFLM normalises in float32 (``softmax_dtype``), which on SmolLM2 with its 49,152 tokens is off
+    - *Rounding.* HFLM normalises in float32 (``softmax_dtype``), which on SmolLM2 (49,152 tokens) is off
       by some 1e-5 nats, the same way at each token: 2e-4 on answers of twenty. With its softmax in float64
       it finds what is found here, to less than 1e-4.
     - *A token that crosses from the context into the answer.* HFLM reads the tokens of the context alone,
