@@ -28,6 +28,7 @@ _MIDDLES: Final = np.linspace(-4, 2, 121)  # of the sigmoid, in ranges from the 
 _WIDTHS: Final = np.geomspace(0.02, 10, 60)  # the same
 _FEWEST: Final = 5
 _TINY: Final = 1e-12
+_EXACT: Final = 1e-13  # of the sum of squares about the mean: where a descent ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,7 +303,8 @@ class _Search:
             return float(self._solve(ones, self.shape(theta)[None])[0][0, 0])
 
         simplex = np.vstack([start, *(start + np.diag(step))])
-        options: Any = {"initial_simplex": simplex, "xatol": 1e-10, "fatol": 1e-16, "maxiter": 2000}
+        total = float(((self.y - self.y.mean()) ** 2).sum()) + _TINY
+        options: Any = {"initial_simplex": simplex, "xatol": 1e-7, "fatol": _EXACT * total, "maxiter": 2000}
         end: Any = optimize.minimize(value, start, method="Nelder-Mead", options=options)
         return (float(end.fun), end.x) if end.fun <= value(start) else (value(start), start)
 
