@@ -78,7 +78,7 @@ class TaskCurve:
         """
         curves = _curve(self.form, self._draws, np.asarray(loss, dtype=np.float64))
         rng = np.random.default_rng(seed)
-        return np.clip(curves + rng.choice(self._residuals, size=curves.shape), 0, 1)
+        return np.asarray(np.clip(curves + rng.choice(self._residuals, size=curves.shape), 0, 1))
 
     def interval(self, loss: float, level: float = 0.9) -> Interval:
         """Where the accuracy of a further size at a loss is expected.
