@@ -1,10 +1,7 @@
 """The accounting figures draw what the library counts, on the Axes they are given."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.architecture import KNOWN_SHAPES, count_params
 from chinchilla_lib.errors import InputError
@@ -13,12 +10,6 @@ from chinchilla_lib.plots.accounting import plot_flops_by_operation, plot_ratio_
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.reference import load_shapes
 from tests.test_architecture import SMALL
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 @pytest.mark.parametrize(("convention", "bands"), [("appendix_f", 4), ("table_a4", 3), ("matmul", 5)])

@@ -1,10 +1,8 @@
 """Corpora in bits per byte."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import fit_isoflop_profiles
@@ -15,12 +13,6 @@ from tests.experiments.small_truth import LAW
 
 RUNS = replace(simulate_isoflop_sweep(LAW, [1e11, 1e12]), bits_per_byte=None)
 FIT = fit_isoflop_profiles(replace(RUNS, bits_per_byte=RUNS.loss * 0.6))
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_minima_are_turned_into_bits_per_byte_by_the_runs_own_ratio() -> None:

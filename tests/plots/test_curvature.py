@@ -1,10 +1,7 @@
 """The plot of a frontier's bend."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.fitting.curvature import measure_curvature
 from chinchilla_lib.plots.curvature import plot_curvature
@@ -14,12 +11,6 @@ from tests.test_laws import PUBLISHED
 
 BUDGETS = [1e18, 1e19, 1e20, 1e21, 1e22]
 CURVATURE = measure_curvature(simulate_isoflop_sweep(PUBLISHED, BUDGETS, noise=0.003), n_resamples=200)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_minima_stand_over_their_straight_line_and_the_quadratic_goes_through_them() -> None:

@@ -1,8 +1,5 @@
 from dataclasses import replace
 
-import pytest
-from matplotlib import pyplot
-
 from chinchilla_lib.plots.curves import plot_loss_curves
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.runs import LossCurve, RunRecord
@@ -21,12 +18,6 @@ RECORDS = [
     )
     for i, config in enumerate(CONFIGS)
 ]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():  # type: ignore[no-untyped-def]
-    yield
-    pyplot.close("all")
 
 
 def test_curves_and_held_out_losses_are_drawn_where_they_belong() -> None:

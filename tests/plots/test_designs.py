@@ -1,9 +1,6 @@
 """Figures of what to train next: every run of a design, and what numbers of runs find."""
 
-from collections.abc import Iterator
-
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.design import design_runs
@@ -15,12 +12,6 @@ from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from tests.test_laws import PUBLISHED
 
 RUNS = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20], noise=0.002)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_a_design_is_drawn_over_the_runs_so_far() -> None:

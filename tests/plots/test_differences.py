@@ -1,10 +1,7 @@
 """Figures of pairs of runs: what is drawn is what was put in."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.experiments.excess import Trace
 from chinchilla_lib.fitting.paired import pair_differences
@@ -15,12 +12,6 @@ GROUPS = {
     "small": {"one": (0.01, 0.02, 0.03), "other": (0.0, -0.01, 0.01)},
     "large": {"one": (0.05, 0.06, 0.04), "other": (0.1, 0.12, 0.11)},
 }
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_every_pair_is_drawn_and_each_mean_has_its_interval() -> None:

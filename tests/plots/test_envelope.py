@@ -1,10 +1,7 @@
 """Plots of Approach 1: which curves, which dots, and how far each run had come."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import fit_isoflop_profiles
@@ -18,12 +15,6 @@ SIZES = np.geomspace(1e8, 1e9, 8)
 TABLE = simulate_table(PUBLISHED, np.repeat(SIZES, 2), np.outer(SIZES, [20, 80]).ravel())
 CURVES = simulate_curves(PUBLISHED, TABLE, excess=0.2)
 FIT = fit_envelope(TABLE, CURVES)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_every_curve_is_drawn_and_every_selected_run_has_a_dot() -> None:

@@ -1,9 +1,6 @@
 """The plot of exponents: names in their order, intervals, and what leaves the axis."""
 
-from collections.abc import Iterator
-
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.plots.exponents import plot_exponents
@@ -13,12 +10,6 @@ GROUPS = {
     "simulated": [("one", 0.5, (0.45, 0.56)), ("two", 0.48, None)],
     "ours": [("three", 0.6, (0.1, 1.4))],
 }
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_rows_stand_from_top_to_bottom_with_their_names() -> None:

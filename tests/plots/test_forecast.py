@@ -1,12 +1,10 @@
 """Figures of the forecast: what is drawn where."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.forecast import FORECAST, FORMS, foretell
@@ -16,12 +14,6 @@ from chinchilla_lib.plots.style import new_axes
 from tests.experiments.small_truth import simulate
 
 FIT = simulate(FORECAST.parts_of("cpu-120"))["fit"]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,14 @@
 """The figure of forms: each one's errors where they were measured, and no form without a line."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.published_forms import load_forms
 from chinchilla_lib.fitting.forms import FORMS, FormErrors
 from chinchilla_lib.plots.forms import _LINES, plot_form_errors
 from chinchilla_lib.plots.style import new_axes
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_every_form_has_a_line_of_its_own() -> None:

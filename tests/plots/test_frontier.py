@@ -1,10 +1,7 @@
 """Plots of the frontier: the law, its band and its points."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
@@ -15,12 +12,6 @@ from tests.test_laws import PUBLISHED
 
 TABLE = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20], noise=0.002)
 FIT = bootstrap_fit(ISOFLOP, TABLE, n_draws=100)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,7 @@
 """Plots of valleys: what is drawn is what was measured and fitted."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 from matplotlib.colors import same_color
 
 from chinchilla_lib.fitting import fit_isoflop_profiles
@@ -18,12 +15,6 @@ from tests.test_laws import PUBLISHED
 TABLE = simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20], n_sizes=5, noise=0.002)
 
 SLOPE = [4.0, 3.6, 3.3, 3.1, 3.0]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_a_fit_shows_runs_parabolas_and_minima() -> None:

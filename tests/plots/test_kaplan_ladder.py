@@ -1,10 +1,7 @@
 """The ladder's figures: every exponent where it belongs, and nothing drawn that is not there."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.recount import recount_frontier
@@ -17,12 +14,6 @@ SERIES = {
     "theirs": [(0.84, (0.82, 0.85)), (0.7, (0.69, 0.72)), (0.52, (0.5, 0.53))],
 }
 RUNGS = ("one", "two", "three")
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_rungs_stand_from_top_to_bottom_side_by_side() -> None:

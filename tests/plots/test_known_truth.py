@@ -1,10 +1,7 @@
 """Figures where the truth is known: what is drawn was measured, and lines have the slopes they claim."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.known_truth import Estimate
@@ -15,12 +12,6 @@ from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from tests.experiments.small_truth import LAW
 
 FIT = fit_isoflop_profiles(simulate_isoflop_sweep(LAW, [1e11, 1e12, 1e13]))
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 @pytest.mark.parametrize(("against", "exponent"), [("n_params", LAW.alpha), ("n_tokens", LAW.beta)])

@@ -1,10 +1,6 @@
 """Figures of little Chinchilla: models with their seeds, laws with their crossing."""
 
-from collections.abc import Iterator
-
 import numpy as np
-import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.experiments.little_chinchilla import Model
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
@@ -20,12 +16,6 @@ MODELS = (
     Model("recommended", 100, 300_000, 5_000_000, (2.70, 2.71, 2.72)),
     Model("larger", 200, 1_200_000, 1_200_000, (2.9, 2.9, 2.9)),
 )
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_every_seed_is_drawn_and_the_mean_has_its_interval() -> None:

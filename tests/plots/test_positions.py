@@ -1,10 +1,7 @@
 """The figure of the positions: what is drawn where."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.plots.positions import plot_positions
@@ -14,12 +11,6 @@ from chinchilla_lib.reference.positions import model_positions
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 
 LAW = LAWS["epoch"].law
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_models_frontiers_and_contours() -> None:

@@ -1,10 +1,7 @@
 """The plot of the paper's scores."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.printed import PrintedScore, compare
@@ -12,12 +9,6 @@ from chinchilla_lib.plots.printed import plot_gains
 from chinchilla_lib.plots.style import new_axes
 
 SCORES = [PrintedScore("x", str(gain), 50.0 + gain, 50.0, n_items=200) for gain in (-30, 4, 20, -2, 0)]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_tasks_are_in_order_and_marked_by_what_noise_allows() -> None:

@@ -1,11 +1,9 @@
 """Figures of the quality of text."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.experiments.leakage import Leak
 from chinchilla_lib.fitting import fit_isoflop_profiles
@@ -13,12 +11,6 @@ from chinchilla_lib.plots.quality import plot_leaks, plot_valleys_of_texts
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from tests.experiments.small_truth import LAW
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_each_text_has_its_runs_its_valleys_and_its_minima() -> None:

@@ -1,10 +1,7 @@
 """Figures of repeated data: every run and every cell is drawn where it was measured."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.experiments.repeats import fresh_curves, unique_tokens_of, worth_by_cell
 from chinchilla_lib.laws import RepeatedDataLoss
@@ -16,12 +13,6 @@ from tests.experiments.test_repeats import simulate
 
 ROWS = simulate(15.387756, noise=0.005)
 CELLS = worth_by_cell(ROWS)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_a_size_has_its_fresh_curve_and_a_line_for_each_set() -> None:

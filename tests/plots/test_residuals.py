@@ -1,10 +1,7 @@
 """The plot of residuals."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import fit_isoflop_profiles, fit_parametric
@@ -14,12 +11,6 @@ from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from tests.test_laws import PUBLISHED
 
 FIT = fit_parametric(simulate_isoflop_sweep(PUBLISHED, [1e18, 1e19, 1e20], noise=0.01))
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_residuals_are_log_ratios_in_percent() -> None:

@@ -1,19 +1,10 @@
 """The plot of scores of several models."""
 
-from collections.abc import Iterator
-
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.plots.scores import plot_scores
 from chinchilla_lib.plots.style import new_axes
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_each_score_is_on_the_line_of_its_task() -> None:

@@ -1,10 +1,7 @@
 """Figures of serving: the curves that were given, their bands, and no size beyond those trained."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from matplotlib import pyplot
 from matplotlib.collections import PolyCollection
 
 from chinchilla_lib.errors import InputError
@@ -20,12 +17,6 @@ PLAIN = serving_curve(LAWS["hoffmann"].law, 5.76e23, SERVED)
 BANDED = serving_curve(
     LAWS["epoch"].law, 5.76e23, SERVED, draws=np.array([ROW, [*ROW[:3], 0.36, 0.35], [*ROW[:3], 0.34, 0.38]])
 )
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 @pytest.mark.parametrize(("quantity", "name"), [("size", "size_factor"), ("ratio", "tokens_per_param")])

@@ -60,12 +60,6 @@ TO_LAB = np.array(
 )
 
 
-@pytest.fixture(autouse=True)
-def _close_figures() -> object:
-    yield
-    pyplot.close("all")
-
-
 def _linear(color: str) -> npt.NDArray[np.float64]:
     channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)

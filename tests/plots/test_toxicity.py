@@ -1,19 +1,10 @@
 """The plot of toxicity beside loss."""
 
-from collections.abc import Iterator
-
 import pytest
-from matplotlib import pyplot
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.plots.toxicity import plot_toxicity
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    pyplot.close("all")
 
 
 def test_models_are_points_with_intervals_and_levels_are_lines() -> None:
