@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -99,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
     if not loaded and classifier is None:
         raise InputError("; ".join(missing.values()))
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # before tqdm is imported: our own line says more
     from chinchilla_lib.evaluation.harness import run_task  # torch and lm_eval, only when they are needed
     from chinchilla_lib.evaluation.models import open_model
 

@@ -92,13 +92,8 @@ def _spread(item: Item, results: Sequence[float]) -> dict[str, tuple[float, int]
     """A text's log-likelihood, with the words or bytes it is spread over."""
     (total,) = results
     n_bytes = len(item["text"].encode())
-    if "n_words" not in item:
-        return {"bits_per_byte": (total, n_bytes)}
-    return {
-        "word_perplexity": (total, item["n_words"]),
-        "byte_perplexity": (total, n_bytes),
-        "bits_per_byte": (total, n_bytes),
-    }
+    spread = {"byte_perplexity": (total, n_bytes), "bits_per_byte": (total, n_bytes)}
+    return {"word_perplexity": (total, item["n_words"]), **spread} if "n_words" in item else spread
 
 
 _ROLLING: Final = {
@@ -136,7 +131,7 @@ LANGUAGE: Final = (
             "subset": ("a subset of Table A5", lambda x: isinstance(x, str) and x in pile_subsets()),
             "text": TEXT,
         },
-        {**_ROLLING, "metric_list": [_BITS]},
+        {**_ROLLING, "metric_list": [_BY_BYTE, _BITS]},
         group="subset",
     ),
 )
