@@ -122,10 +122,8 @@ def loss_contours(table: SweepTable) -> tuple[LossContour, ...]:
 
 def _between(table: SweepTable, lower: ValleyFit, upper: ValleyFit) -> LossContour:
     """The contour of the lower valley's bottom, as a share t of the way to the upper one for each size."""
-    (start, end), tokens = (
-        (_bottom(lower), _bottom(upper)),
-        [np.array(fit_tokens(table, valley.index)) for valley in (lower, upper)],
-    )
+    start, end = _bottom(lower), _bottom(upper)
+    tokens = [np.array(fit_tokens(table, valley.index)) for valley in (lower, upper)]
     if not end[0] < start[0]:
         raise InputError(
             f"{table.source}: the loss does not fall from {format_flops(lower.flops)} FLOPs, "

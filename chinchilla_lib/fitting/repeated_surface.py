@@ -76,13 +76,18 @@ class RepeatedSurface:
         params = np.log(np.clip(decays, *DECAY_RANGE))
         if self.law is not None:
             return np.asarray(params)
-        fresh, center = law.law, self._center
-        scales = [
-            math.log(fresh.A) - fresh.alpha * center[0],
-            math.log(fresh.B) - fresh.beta * center[1],
-            math.log(max(fresh.E, np.finfo(float).tiny)),
+        return np.array([*params, *self._fresh_params(law.law, float(np.finfo(float).tiny))])
+
+    def _fresh_params(self, law: ParametricLoss, least_floor: float) -> list[float]:
+        """(a, b, e, alpha, beta) of a law of fresh data, with E no lower than `least_floor`."""
+        center = self._center
+        return [
+            math.log(law.A) - law.alpha * center[0],
+            math.log(law.B) - law.beta * center[1],
+            math.log(max(law.E, least_floor)),
+            law.alpha,
+            law.beta,
         ]
-        return np.array([*params, *scales, fresh.alpha, fresh.beta])
 
     def lowest(self, table: SweepTable, delta: float) -> tuple["RepeatedSurface", SurfaceOptimum]:
         """The lowest optimum found, and the surface it lies on.
@@ -107,18 +112,12 @@ class RepeatedSurface:
         free_n = self.r_n is None
         if self.law is not None:
             return grid_of_starts(_STARTS, _STARTS) if free_n else _STARTS[:, None]
-        starts, center, unique = [], self._center, np.exp(self.log_unique)
+        starts, unique = [], np.exp(self.log_unique)
         for log_r_d in _JOINT_STARTS.tolist():
             worth = unique * (1 + saturate(table.n_tokens / unique - 1, math.exp(log_r_d)))
             law = fit_parametric(replace(table, n_tokens=worth)).law
             assert law is not None
-            fresh = [
-                math.log(law.A) - law.alpha * center[0],
-                math.log(law.B) - law.beta * center[1],
-                math.log(max(law.E, _LEAST_FLOOR)),
-                law.alpha,
-                law.beta,
-            ]
+            fresh = self._fresh_params(law, _LEAST_FLOOR)
             starts += [
                 [log_r_d, *r_n, *fresh] for r_n in (_JOINT_STARTS[:, None].tolist() if free_n else [[]])
             ]

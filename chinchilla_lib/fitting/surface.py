@@ -220,15 +220,12 @@ class _Problem:
     log_loss: FloatArray
     delta: float
 
-    def _slopes(self, params: FloatArray) -> FloatArray:
-        return _slopes(self.log_surface, params)
-
     def evaluate(self, params: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value, gradient and Hessian of each row."""
         del rows
         residuals = self.log_surface(params) - self.log_loss
         psi = np.clip(residuals, -self.delta, self.delta)
-        slopes = self._slopes(params)
+        slopes = _slopes(self.log_surface, params)
         bend = (psi == residuals).astype(np.float64)
         hessian = (slopes * bend[:, None]) @ slopes.transpose(0, 2, 1) + self._second(params, psi)
         value = huber(residuals, self.delta).sum(axis=1)
@@ -258,13 +255,13 @@ class _Problem:
         del rows
         residuals = np.maximum(np.abs(self.log_surface(params) - self.log_loss), EXACT)
         weights = np.minimum(1.0, self.delta / residuals)
-        scale = np.einsum("rkn,rn->rk", self._slopes(params) ** 2, weights)
+        scale = np.einsum("rkn,rn->rk", _slopes(self.log_surface, params) ** 2, weights)
         return np.where(np.isfinite(scale), scale, 1.0) + np.finfo(float).tiny
 
     def gradient_scale(self, point: FloatArray) -> FloatArray:
         """What the terms of each component of the gradient sum to without their signs."""
         residuals = np.maximum(np.abs(self.log_surface(point[None]) - self.log_loss), EXACT)
-        terms = np.abs(self._slopes(point[None]))[0] @ np.minimum(residuals[0], self.delta)
+        terms = np.abs(_slopes(self.log_surface, point[None]))[0] @ np.minimum(residuals[0], self.delta)
         return np.asarray(terms + np.finfo(float).tiny, dtype=np.float64)
 
 
