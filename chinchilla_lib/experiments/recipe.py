@@ -220,7 +220,7 @@ def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
     Parameters
     ----------
     rows : iterable of mapping
-        Runs of :func:`plan_schedules` or :func:`plan_cooldowns`.
+        Runs of :func:`plan_schedules`, :func:`plan_cooldowns` or :func:`plan_replication`.
     """
     rows = list(rows)
     differences = {
@@ -236,7 +236,7 @@ def schedule_differences(rows: Iterable[Row]) -> dict[tuple[int, int], dict[int,
     Parameters
     ----------
     rows : iterable of mapping
-        Runs of :func:`plan_schedules` or :func:`plan_cooldowns`.
+        Runs of :func:`plan_schedules`, :func:`plan_cooldowns` or :func:`plan_replication`.
     """
     return {
         key: {seed: cell["wsd"][seed] - loss for seed, loss in cell["cosine"].items()}

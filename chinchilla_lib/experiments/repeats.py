@@ -364,11 +364,8 @@ def _judge(results: Results, forecast: Forecast | None) -> Verdict:
     return Verdict("holds" if near else "cannot tell", text, numbers)
 
 
-def _part(tier: str) -> tuple[Part]:
-    def plan(tier: str, identity: str) -> SweepPlan:
-        return plan_repeats(tier, corpus=identity)
-
-    return (Part("runs", DESIGN.corpus, DESIGN.vocab_size, partial(plan, tier)),)
+def _plan(tier: str, identity: str) -> SweepPlan:
+    return plan_repeats(tier, corpus=identity)
 
 
 REPEATS: Final = Experiment(
@@ -381,6 +378,6 @@ REPEATS: Final = Experiment(
     "geometric mean over sets and seeds), and the 90 % interval of the mean over sizes lies above "
     f"{_SHARE}; does not hold if the interval of a size lies below it; else cannot tell. The published law "
     "says 0.93 where no parameters are in excess",
-    parts={tier: _part(tier) for tier in BLOCKS},
+    parts={tier: (Part("runs", DESIGN.corpus, DESIGN.vocab_size, partial(_plan, tier)),) for tier in BLOCKS},
     judge=_judge,
 )
