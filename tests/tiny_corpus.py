@@ -32,18 +32,30 @@ def invented_documents(n_documents: int = 60, n_words: int = 400, seed: int = 0)
 
 @cache
 def _tokenizer(seed: int) -> Tokenizer:
-    train, _ = split_documents(invented_documents(seed=seed), validation_share=0.2)
+    return train_tiny_tokenizer(invented_documents(seed=seed))
+
+
+def train_tiny_tokenizer(documents: list[Document]) -> Tokenizer:
+    """A tokenizer of the side of the documents that is not held out."""
+    train, _ = split_documents(documents, validation_share=0.2)
     return train_tokenizer((d.text for d in train), vocab_size=VOCAB_SIZE)
 
 
 def write_tiny_shards(folder: Path, seed: int = 0) -> Shards:
     """Shards of the invented corpus, about 100,000 tokens."""
-    train, validation = split_documents(invented_documents(seed=seed), validation_share=0.2)
-    tokenizer = _tokenizer(seed)
+    documents = invented_documents(seed=seed)
+    return write_documents(folder, documents, _tokenizer(seed), name="invented", version=f"seed {seed}")
+
+
+def write_documents(
+    folder: Path, documents: list[Document], tokenizer: Tokenizer, *, name: str, version: str
+) -> Shards:
+    """Shards of some documents, a fifth of them held out."""
+    train, validation = split_documents(documents, validation_share=0.2)
     return write_shards(
         folder,
-        name="invented",
-        version=f"seed {seed}",
+        name=name,
+        version=version,
         licence="CC0-1.0",
         token_bytes=tokenizer.token_bytes(),
         train=[tokenizer.tokenise(train)],

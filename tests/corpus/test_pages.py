@@ -6,14 +6,12 @@ import pytest
 
 from chinchilla_lib.corpus import pages, prepare
 from chinchilla_lib.corpus.documents import Document
-from chinchilla_lib.corpus.duplicates import split_documents
 from chinchilla_lib.corpus.overlap import read_documents
 from chinchilla_lib.corpus.pages import PAGES, Pages
 from chinchilla_lib.corpus.prepare import prepare_corpus
-from chinchilla_lib.corpus.shards import Shards, write_shards
-from chinchilla_lib.corpus.tokenizer import train_tokenizer
+from chinchilla_lib.corpus.shards import Shards
 from chinchilla_lib.errors import InputError
-from tests.tiny_corpus import invented_documents
+from tests.tiny_corpus import invented_documents, train_tiny_tokenizer, write_documents
 
 N_TOKENS = 5_000
 
@@ -33,19 +31,8 @@ def page_of(name: str) -> str:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Shards:
-    train, validation = split_documents(DOCUMENTS, validation_share=0.2)
-    tokenizer = train_tokenizer((d.text for d in train), vocab_size=300)
-    return write_shards(
-        tmp_path / "base",
-        name="english",
-        version="1",
-        licence="CC0-1.0",
-        token_bytes=tokenizer.token_bytes(),
-        train=[tokenizer.tokenise(train)],
-        validation=[tokenizer.tokenise(validation)],
-        details={},
-        tokenizer_json=tokenizer.to_json(),
-    )
+    tokenizer = train_tiny_tokenizer(DOCUMENTS)
+    return write_documents(tmp_path / "base", DOCUMENTS, tokenizer, name="english", version="1")
 
 
 @pytest.fixture(autouse=True)
