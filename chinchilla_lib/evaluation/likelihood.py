@@ -14,13 +14,10 @@ from chinchilla_lib.evaluation.models import LanguageModel
 from chinchilla_lib.evaluation.packing import Pack, pack_sequences
 from chinchilla_lib.evaluation.progress import Meter, Progress
 
-__all__ = ["MAX_NODES", "MAX_NODES_WITH_STATES", "measure_pace", "score_continuations"]
+__all__ = ["MAX_NODES", "measure_pace", "score_continuations"]
 
 MAX_NODES: Final = 1024
 """Tokens computed at once: the mask grows with their square, what is shared more slowly."""
-
-MAX_NODES_WITH_STATES: Final = 256
-"""The same where a pack goes on from the one before, so that nothing is lost by a small one."""
 
 _TRIAL_TOKENS: Final = 128
 _ROWS: Final = 8  # of logits at once, which are then still in the cache when they are normalised
@@ -30,7 +27,7 @@ def score_continuations(
     model: LanguageModel,
     requests: Sequence[tuple[Sequence[int], Sequence[int]]],
     *,
-    max_nodes: int | None = None,
+    max_nodes: int = MAX_NODES,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[tuple[float, bool]]:
     """Log-likelihood of each continuation after its context.
@@ -43,8 +40,8 @@ def score_continuations(
     model : LanguageModel
     requests : sequence of (context, continuation)
         Token ids, neither empty.
-    max_nodes : int, optional
-        See :func:`~chinchilla_lib.evaluation.packing.pack_sequences`; by the model when not given.
+    max_nodes : int
+        See :func:`~chinchilla_lib.evaluation.packing.pack_sequences`.
     on_progress : callable, optional
         Called before the start, which costs a trial, and after each pack.
 
@@ -117,9 +114,7 @@ def _fit(max_length: int, context: Sequence[int], continuation: Sequence[int]) -
     return sequence, min(len(continuation), len(sequence) - 1)
 
 
-def _lay(model: LanguageModel, asked: _Asked, max_nodes: int | None) -> list[Pack]:
-    if max_nodes is None:
-        max_nodes = MAX_NODES_WITH_STATES if model.keeps_states else MAX_NODES
+def _lay(model: LanguageModel, asked: _Asked, max_nodes: int) -> list[Pack]:
     return pack_sequences(
         asked.inputs,
         max_nodes=max_nodes if model.takes_trees else 0,
