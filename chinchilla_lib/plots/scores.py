@@ -72,4 +72,9 @@ def plot_scores(
     ax.set_ylim(len(tasks) - 0.5, -0.5)
     ax.grid(axis="y", color=GRID)
     label_axes(ax, x=x, y="", title=title)
+    if (legend := ax.get_legend()) is not None:  # scores may lie anywhere, so it stands below them
+        legend.remove()
+        ax.figure.legend(
+            *ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9.5
+        )
     return ax
