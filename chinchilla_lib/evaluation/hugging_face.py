@@ -16,8 +16,7 @@ from chinchilla_lib.evaluation.readers import Reader, read_transformers
 
 __all__ = ["HuggingFaceModel", "weights_sha256"]
 
-State = list[tuple[Tensor, Tensor]]
-"""Keys and values of each layer, shape (1, heads, columns, width)."""
+State = list[tuple[Tensor, Tensor]]  # keys and values of each layer, shape (1, heads, columns, width)
 
 _SAME: Final = 1e-3  # logits of a tree against those of its branches; float32 leaves some 1e-5
 _UNKNOWN_LENGTH: Final = 2048

@@ -11,8 +11,8 @@ from chinchilla_lib.training.model import Transformer
 
 __all__ = ["Reader", "read_own", "read_transformers"]
 
+# Takes the next token of each text, shape (B,), and gives the logits of the one after, shape (B, V).
 Reader = Callable[[Tensor], Tensor]
-"""Takes the next token of each text, shape (B,), and gives the logits of the one after, shape (B, V)."""
 
 
 def read_own(model: Transformer) -> Reader:
