@@ -94,12 +94,14 @@ def run(options: argparse.Namespace) -> int:
     names = list(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip()))
     if not names:
         raise InputError(f"--tasks names none; choose of {', '.join((*TASKS, TOXICITY, CLOZE))}")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("chinchilla_lib").setLevel(logging.INFO)  # what is downloaded, and how large it is
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     known = _read_known(options.json)
     loaded, missing = _load([name for name in names if name != TOXICITY], options)
     classifier = open_classifier(options.classifier, missing) if TOXICITY in names else None
     if not loaded and classifier is None:
         raise InputError("; ".join(missing.values()))
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     os.environ.setdefault("TQDM_DISABLE", "1")  # before tqdm is imported: our own line says more
     from chinchilla_lib.evaluation.harness import run_task  # torch and lm_eval, only when they are needed
     from chinchilla_lib.evaluation.models import open_model
