@@ -77,7 +77,7 @@ def read_joblib(data: bytes) -> Any:
 
 
 class _Machine:
-    """The stack and the memory of a pickle."""
+    """The stack and the memory that such a file is read with."""
 
     def __init__(self, file: io.BytesIO) -> None:
         self._file, self._memory = file, list[Any]()
