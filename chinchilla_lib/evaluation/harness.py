@@ -12,7 +12,7 @@ from chinchilla_lib.evaluation.scores import Score, TaskScore, summarise_metric
 from chinchilla_lib.evaluation.tasks import BenchmarkTask, LoadedTask
 
 try:
-    from lm_eval import simple_evaluate
+    from lm_eval import evaluate
     from lm_eval.tasks import TaskManager
 except ImportError as error:
     raise MissingExtraError("lm_eval", "eval") from error
@@ -52,14 +52,11 @@ def run_task(
     if n_shots and not loaded.examples:
         raise InputError(f"n_shots is {n_shots}; task {task.name} was loaded without examples")
     configs = loaded.to_configs(n_items)
-    results = simple_evaluate(
-        model=HarnessModel(model, on_progress),
-        tasks=list(configs.values()),
-        num_fewshot=n_shots,
-        bootstrap_iters=0,
-        task_manager=TaskManager(include_defaults=False),
-        log_samples=True,
-    )
+    ready = TaskManager(include_defaults=False).load(list(configs.values()))
+    for part in ready["tasks"].values():
+        part.set_config(key="num_fewshot", value=n_shots)
+    # Not simple_evaluate: it asks git for the folder's commit, and git complains where there is none.
+    results = evaluate(HarnessModel(model, on_progress), ready, bootstrap_iters=0, log_samples=True)
     by_part = {
         part: [{**sample, "item_index": int(sample["doc"]["item_index"])} for sample in found]
         for part, config in configs.items()

@@ -55,3 +55,15 @@ def test_examples_drawn_from_the_other_items_never_hold_the_item(
         run_task(own_model, load_task(task), n_items=3, n_shots=4)
     with pytest.raises(InputError, match="n_shots is 1; task barks was loaded without examples"):
         run_task(own_model, load_task(task, n_shots=0), n_shots=1)
+
+
+@pytest.mark.parametrize("own_model", ["rope"], indirect=True)
+def test_a_folder_that_git_does_not_know_is_no_matter(
+    own_model: OwnModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "eval" / "barks.jsonl", *(item(i, "dogs") for i in range(2)))
+    run_task(own_model, load_task(replace(TASK, examples=None), n_shots=0), n_shots=0)
+    assert "git" not in capfd.readouterr().err
