@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-fast test-faults lint links serve lab bench-train bench-fit bench-eval certify coverage experiments
+.PHONY: help setup book ledger test test-fast test-faults lint links serve lab bench-train bench-fit bench-eval certify coverage experiments
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -18,6 +18,9 @@ setup:  ## create or update .venv (every other target does this first)
 
 book: setup  ## train the sweep, execute the notebooks, build the book (only what changed)
 	@$(TOOL) book
+
+ledger: setup  ## write down what the notebooks settle, after a change to a claim or its figure
+	@$(TOOL) ledger
 
 test: setup  ## run the whole test suite, notebooks and site included (ARGS="-k name" to select)
 	@$(if $(ARGS),,$(TOOL) book)

@@ -1,15 +1,21 @@
 """What a notebook needs of its surroundings: parameters that are checked, and a line on provenance."""
 
 import ast
+import html
 import platform
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.reference.claims import Settled, find_claim
 
-__all__ = ["check_parameters", "describe_environment"]
+__all__ = ["CLAIM_KEY", "check_parameters", "describe_environment", "settle"]
+
+CLAIM_KEY: Final = "chinchilla_claim"
+"""Key, in the metadata of a cell's output, of what the ledger of the book reads."""
 
 INJECTED: Final = "# Parameters"
 """First line of the cell that papermill inserts after the notebook's own parameters."""
@@ -42,6 +48,56 @@ def check_parameters() -> None:
         if cells[position].startswith(INJECTED):
             compare_parameters(cells[position - 1], cells[position])
             return
+
+
+def settle(claim: str, value: float, interval: tuple[float, float] | None = None) -> None:
+    """Set our figure beside a claim of the ledger and show the verdict; the book's ledger collects it.
+
+    Parameters
+    ----------
+    claim : str
+        Its name in the ledger.
+    value : float
+        Ours, in the unit of the claim.
+    interval : tuple of float, optional
+        Lower and upper end.
+
+    Raises
+    ------
+    InputError
+        If there is no such claim, or a number is not finite.
+
+    Examples
+    --------
+    >>> settle("a9-sizes", 50)
+    Table A9: Fifty models with the sizes printed: rows that one formula gives
+    to the million. Paper: 50 rows; here: 50. Reproduced exactly.
+    """
+    settled = find_claim(claim).settle(value, interval)
+    if _running_shell() is None:
+        print(textwrap.fill(str(settled), 74))  # noqa: T201
+        return
+    from IPython.display import display
+
+    display(_Shown(settled))  # type: ignore[no-untyped-call]
+
+
+class _Shown:
+    """How a settled claim looks in a notebook, with its figures as metadata."""
+
+    def __init__(self, settled: Settled) -> None:
+        self.settled = settled
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        settled, claim = self.settled, self.settled.claim
+        figures = f"Paper: {settled.paper}; here: {settled.ours}."
+        page = (
+            f'<p class="claim claim-{settled.outcome}" id="claim-{claim.id}">'
+            f"<strong>{html.escape(settled.verdict)}</strong> {html.escape(claim.where)}: "
+            f"{html.escape(claim.text)} <span>{html.escape(figures)}</span></p>"
+        )
+        record = {"id": claim.id, "value": settled.value, "interval": settled.interval}
+        return {"text/plain": textwrap.fill(str(settled), 74), "text/html": page}, {CLAIM_KEY: record}
 
 
 def compare_parameters(declared_cell: str, passed_cell: str) -> None:

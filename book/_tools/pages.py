@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from book._tools import ledger
 from book._tools.address import Address
 from book._tools.notebooks import outputs_of
 from book._tools.project import BuildError, Project, digest, duration, elapsed, files_under, say
@@ -27,6 +28,8 @@ def staged_files(project: Project) -> dict[str, bytes]:
         staged[path.relative_to(project.root).as_posix()] = path.read_bytes()
     for name in project.notebook_names():
         staged[f"notebooks/{name}.ipynb"] = outputs_of(project, name)[0].read_bytes()
+    if ledger.PAGE in staged:
+        staged[ledger.PAGE] = ledger.page(project)
     for path, name in mathjax_files():
         staged[f"{STATIC}/mathjax/{name}"] = path.read_bytes()
     return staged

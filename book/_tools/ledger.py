@@ -1,0 +1,178 @@
+"""The ledger of claims: what the executed notebooks settled, as a page, and as a file to hold it against."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+
+from book._tools.notebooks import outputs_of
+from book._tools.project import BuildError, Project, say
+from chinchilla_lib.notebook import CLAIM_KEY
+from chinchilla_lib.reference.claims import BASES, Claim, Settled, load_claims
+
+PAGE = "book/ledger.md"
+RECORD = "book/ledger.csv"
+PLACE = "% ledger"
+TITLES: Mapping[str, str] = {
+    "abstract": "Abstract and introduction",
+    "counting": "Parameters and FLOPs",
+    "training": "Data and training",
+    "frontier": "The frontier: three approaches",
+    "comparison": "Kaplan, Gopher and Chinchilla",
+    "evaluation": "Evaluation, bias and toxicity",
+    "misprints": "Where the paper disagrees with itself",
+    "popular": "What is said of the paper",
+}
+OUTCOMES = {"agrees": "holds", "differs": "does not", "open": "open", "none": "not reproducible here"}
+
+
+def collect(project: Project) -> dict[str, Settled]:
+    """Every claim with the verdict of the executed notebooks, in the order of the ledger.
+
+    Raises
+    ------
+    BuildError
+        If a claim is settled nowhere, twice, in another chapter than it says, or its figure is gone.
+    """
+    claims, found, wrong = load_claims(), dict[str, Settled](), list[str]()
+    for chapter in project.notebook_names():
+        document = nbformat.read(outputs_of(project, chapter)[0], as_version=4)
+        drawn = "\n".join(cell.source for cell in document.cells if _has_picture(cell))
+        for name, value, interval in _records(document):
+            if name not in claims or claims[name].chapter != chapter:
+                wrong.append(f"{chapter} settles {name}, which the ledger does not have there")
+                continue
+            if name in found:
+                wrong.append(f"{chapter} settles {name} twice")
+            if claims[name].figure not in drawn:
+                wrong.append(f"{chapter} has no picture by {claims[name].figure}, which shows {name}")
+            found[name] = claims[name].settle(value, interval)
+    for claim in claims.values():
+        if claim.basis == "none":
+            found[claim.id] = Settled(claim, "none")
+        elif claim.id not in found:
+            wrong.append(f"{claim.chapter} does not settle {claim.id}")
+    if wrong:
+        raise BuildError("\n".join(["the ledger and the notebooks disagree:", *wrong]))
+    return {name: found[name] for name in claims}
+
+
+def page(project: Project) -> bytes:
+    """The page of the ledger: its prose as committed, with the rows where it has its mark."""
+    text = (project.root / PAGE).read_text(encoding="utf-8")
+    return text.replace(PLACE, _rows_page(list(collect(project).values()))).encode()
+
+
+def write_record(project: Project) -> None:
+    """Write down what the notebooks settled, for the test that notices when a number moves."""
+    path = project.root / RECORD
+    path.write_text(record_of(collect(project)), encoding="utf-8")
+    say(f"ledger: wrote {RECORD}")
+
+
+def record_of(settled: Mapping[str, Settled]) -> str:
+    """The figures as CSV, one claim a row."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["claim", "value", "low", "high", "verdict"])
+    for name, row in settled.items():
+        numbers = (row.value, *(row.interval or (None, None)))
+        writer.writerow([name, *("" if n is None else f"{n:.9g}" for n in numbers), row.verdict])
+    return out.getvalue()
+
+
+def drift(record: Path, settled: Mapping[str, Settled]) -> list[str]:
+    """Claims whose figure or verdict is no longer what the record says.
+
+    A figure may move by a tenth of its interval's width, or by the sixth digit where it has none:
+    another machine sums in another order.
+    """
+    with record.open(encoding="utf-8", newline="") as file:
+        known = {row["claim"]: row for row in csv.DictReader(file)}
+    moved = [f"{name}: not in {record.name}" for name in settled.keys() - known.keys()]
+    moved += [f"{name}: in {record.name} only" for name in known.keys() - settled.keys()]
+    for name in settled.keys() & known.keys():
+        row, was = settled[name], known[name]
+        if row.verdict != was["verdict"]:
+            moved.append(f"{name}: {row.verdict}, was {was['verdict']}")
+        if row.value is None:
+            continue
+        low, high = row.interval or (row.value, row.value)
+        allowed = max(0.1 * (high - low), 1e-6 * abs(row.value))
+        if not was["value"] or abs(row.value - float(was["value"])) > allowed:
+            moved.append(f"{name}: {row.value:.9g}, was {was['value']}")
+    return sorted(moved)
+
+
+def _has_picture(cell: nbformat.NotebookNode) -> bool:
+    kinds = (kind for output in cell.get("outputs", []) for kind in output.get("data", {}))
+    return any(kind.startswith("image/") for kind in kinds)
+
+
+def _records(document: nbformat.NotebookNode) -> list[tuple[str, float, tuple[float, float] | None]]:
+    outputs = (output for cell in document.cells for output in cell.get("outputs", []))
+    kept = (output.metadata[CLAIM_KEY] for output in outputs if CLAIM_KEY in output.get("metadata", {}))
+    return [(r["id"], r["value"], tuple(r["interval"]) if r["interval"] else None) for r in kept]
+
+
+def _rows_page(rows: list[Settled]) -> str:
+    """Counts, a choice of verdicts, and a table for each part."""
+    counts = {outcome: [row for row in rows if row.outcome == outcome] for outcome in OUTCOMES}
+    verdicts = {row.verdict: 0 for outcome in counts.values() for row in outcome}
+    for row in rows:
+        verdicts[row.verdict] += 1
+    bar = "".join(
+        f'<span class="claim-{outcome}" style="flex-grow: {len(found)}">{len(found)}</span>'
+        for outcome, found in counts.items()
+        if found
+    )
+    choices = "".join(
+        f'<label><input type="checkbox" name="ledger" value="{html.escape(verdict)}" checked> '
+        f"{html.escape(verdict)} ({n})</label>"
+        for verdict, n in verdicts.items()
+    )
+    shares = ", ".join(f"{len(found)} {OUTCOMES[outcome]}" for outcome, found in counts.items())
+    text = [
+        f"{len(rows)} claims: {shares}.\n",
+        _raw(
+            f'<div class="ledger-bar" role="img" aria-label="{shares}">{bar}</div>'
+            f'<fieldset class="ledger-choice" hidden><legend>Show</legend>{choices}</fieldset>'
+        ),
+    ]
+    for part, members in groupby(rows, key=lambda row: row.claim.part):
+        body = "".join(map(_row, members))
+        head = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Paper", "Here", "Verdict"))
+        table = f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        text.append(f"(ledger-{part})=\n## {TITLES[part]}\n\n{_raw(table)}")
+    return "\n".join(text)
+
+
+def _row(row: Settled) -> str:
+    claim = row.claim
+    verdict = html.escape(row.verdict)
+    if claim.chapter:
+        verdict = f'<a href="../notebooks/{claim.chapter}.html#claim-{claim.id}">{verdict}</a>'
+    return (
+        f'<tr id="{claim.id}" class="claim-{row.outcome}" data-verdict="{html.escape(row.verdict)}">'
+        f'<td><span class="ledger-where">{html.escape(claim.where)}</span> {html.escape(claim.text)}'
+        f"<small>{html.escape(_how(claim))}</small></td>"
+        f'<td data-label="Paper">{html.escape(row.paper)}</td>'
+        f'<td data-label="Here">{html.escape(row.ours)}</td>'
+        f"<td>{verdict}</td></tr>"
+    )
+
+
+def _how(claim: Claim) -> str:
+    if claim.basis == "none":
+        return claim.reason
+    return f"{BASES[claim.basis].capitalize()}. Tolerance {claim.tolerance:.3g}: {claim.reason}."
+
+
+def _raw(text: str) -> str:
+    return f"```{{raw}} html\n{text}\n```\n"
