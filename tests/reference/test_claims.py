@@ -38,7 +38,7 @@ def test_the_ledger_covers(item: str) -> None:
 
 def test_what_rows_cover_exists() -> None:
     covered = set(chain.from_iterable(row.covers for row in load_claims().values()))
-    known = r"abstract|introduction|section [0-9.]+|(table|figure|equation|misprint|popular) A?\d+|appendix [A-I]"
+    known = r"abstract|section [\d.]+|(table|figure|equation|misprint|popular) A?\d+|appendix [A-I]"
     assert [item for item in covered if not re.fullmatch(known, item)] == []
     assert {item for item in covered if item.split()[0] in ("misprint", "popular")} <= set(REQUIRED)
 
