@@ -194,7 +194,9 @@ class Settled:
 
     @property
     def verdict(self) -> str:
-        """In words: one of `VERDICTS`."""
+        """In words: one of `VERDICTS`, and no figure is exactly "at least" another."""
+        if (self.claim.basis, self.outcome) == ("paper", "agrees") and self.claim.relation != "=":
+            return "borne out by the paper's own tables"
         return VERDICTS[self.claim.basis, self.outcome]
 
     @property

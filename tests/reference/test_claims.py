@@ -74,6 +74,8 @@ def test_at_least_and_at_most_have_one_side() -> None:
     assert at_least.settle(19.5).outcome == "agrees"
     assert at_least.settle(19, (10, 19.4)).outcome == "differs"
     assert at_least.settle(25, (10, 40)).outcome == "open"
+    from_tables = claim("20", relation=">=", basis="paper").settle(23)
+    assert from_tables.verdict == "borne out by the paper's own tables"
     at_most = claim("20", relation="<=")
     assert at_most.settle(-400).outcome == "agrees"
     assert at_most.settle(21).outcome == "differs"
