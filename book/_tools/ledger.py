@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,8 @@ from chinchilla_lib.reference.claims import BASES, Claim, Settled, load_claims
 
 PAGE = "book/ledger.md"
 RECORD = "book/ledger.csv"
-PLACE = "% ledger"
+PLACE = "% ledger\n"
+SOME = re.compile(r"^% claims (.+)\n", re.MULTILINE)
 TITLES: Mapping[str, str] = {
     "abstract": "Abstract and introduction",
     "counting": "Parameters and FLOPs",
@@ -63,10 +65,31 @@ def collect(project: Project) -> dict[str, Settled]:
     return {name: found[name] for name in claims}
 
 
-def page(project: Project) -> bytes:
-    """The page of the ledger: its prose as committed, with the rows where it has its mark."""
-    text = (project.root / PAGE).read_text(encoding="utf-8")
-    return text.replace(PLACE, _rows_page(list(collect(project).values()))).encode()
+def fill(project: Project, pages: dict[str, bytes]) -> None:
+    """Put rows of the ledger into staged pages, where these have its marks.
+
+    A line ``% ledger`` becomes the whole of it, and ``% claims NAME NAME`` a table of these claims.
+
+    Raises
+    ------
+    BuildError
+        As for `collect`; if a page names an unknown claim.
+    """
+    settled: dict[str, Settled] = {}
+
+    def some(match: re.Match[str]) -> str:
+        names = match[1].split()
+        if unknown := [name for name in names if name not in settled]:
+            raise BuildError(f"a page names claims that the ledger does not have: {', '.join(unknown)}")
+        return _table([settled[name] for name in names], brief=True)
+
+    for name in [name for name in pages if name.endswith(".md")]:
+        text = pages[name].decode()
+        if PLACE not in text and not SOME.search(text):
+            continue
+        settled = settled or collect(project)
+        text = text.replace(PLACE, _rows_page(list(settled.values())))
+        pages[name] = SOME.sub(some, text).encode()
 
 
 def write_record(project: Project) -> None:
@@ -143,25 +166,31 @@ def _rows_page(rows: list[Settled]) -> str:
         _raw(
             f'<div class="ledger-bar" role="img" aria-label="{shares}">{bar}</div>'
             f'<fieldset class="ledger-choice" hidden><legend>Show</legend>{choices}</fieldset>'
+            '<script type="module" src="../_static/ledger.js"></script>'
         ),
     ]
     for part, members in groupby(rows, key=lambda row: row.claim.part):
-        body = "".join(map(_row, members))
-        head = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Paper", "Here", "Verdict"))
-        table = f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        text.append(f"(ledger-{part})=\n## {TITLES[part]}\n\n{_raw(table)}")
+        text.append(f"(ledger-{part})=\n## {TITLES[part]}\n\n{_table(list(members))}")
     return "\n".join(text)
 
 
-def _row(row: Settled) -> str:
+def _table(rows: list[Settled], *, brief: bool = False) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Paper", "Here", "Verdict"))
+    body = "".join(_row(row, brief=brief) for row in rows)
+    return _raw(f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _row(row: Settled, *, brief: bool) -> str:
+    """A row; a brief one leaves out the tolerance, and the name that the ledger's page has for links."""
     claim = row.claim
     verdict = html.escape(row.verdict)
     if claim.chapter:
         verdict = f'<a href="../notebooks/{claim.chapter}.html#claim-{claim.id}">{verdict}</a>'
+    name = "" if brief else f' id="{claim.id}" data-verdict="{html.escape(row.verdict)}"'
+    how = "" if brief else f"<small>{html.escape(_how(claim))}</small>"
+    text = f'<span class="ledger-where">{html.escape(claim.where)}</span> {html.escape(claim.text)}{how}'
     return (
-        f'<tr id="{claim.id}" class="claim-{row.outcome}" data-verdict="{html.escape(row.verdict)}">'
-        f'<td><span class="ledger-where">{html.escape(claim.where)}</span> {html.escape(claim.text)}'
-        f"<small>{html.escape(_how(claim))}</small></td>"
+        f'<tr{name} class="claim-{row.outcome}"><td>{text}</td>'
         f'<td data-label="Paper">{html.escape(row.paper)}</td>'
         f'<td data-label="Here">{html.escape(row.ours)}</td>'
         f"<td>{verdict}</td></tr>"

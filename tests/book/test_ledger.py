@@ -83,14 +83,28 @@ def test_drift_is_noticed_and_rounding_is_not(book: Project, tmp_path: Path) -> 
     assert "two: in ledger.csv only" in ledger.drift(record, settled)
 
 
-def test_the_page_has_each_row_with_its_cell(book: Project) -> None:
-    (book.root / "book").mkdir()
-    (book.root / ledger.PAGE).write_text(f"# Ledger\n\n{ledger.PLACE}\n")
-    text = ledger.page(book).decode()
+def test_pages_have_the_rows_they_ask_for(book: Project) -> None:
+    pages = {
+        "ledger.md": f"# Ledger\n\n{ledger.PLACE}".encode(),
+        "intro.md": b"# Found\n\n% claims two one\n\nMore.\n",
+        "other.md": b"# Other\n",
+        "picture.png": b"\xff",
+    }
+    ledger.fill(book, pages)
+    text = pages["ledger.md"].decode()
     assert '<a href="../notebooks/a.html#claim-one">shown at our scale</a>' in text
     assert "0.497 (0.496 to 0.498)" in text
     assert "A &lt;thing&gt;." in text and "never released" in text
     assert "2 claims: 1 holds, 0 does not, 0 open, 1 not reproducible here." in text
+    some = pages["intro.md"].decode()
+    assert some.index("A &lt;thing&gt;.") < some.index("An exponent.") < some.index("More.")
+    assert "never released" not in some and 'id="one"' not in some
+    assert (pages["other.md"], pages["picture.png"]) == (b"# Other\n", b"\xff")
+
+
+def test_a_page_that_names_an_unknown_claim_is_refused(book: Project) -> None:
+    with pytest.raises(BuildError, match="does not have: three"):
+        ledger.fill(book, {"intro.md": b"% claims one three\n"})
 
 
 def test_every_part_has_a_title() -> None:
