@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from book._tools import ledger, notebooks, pages, sweep
+from book._tools import ledger, notebooks, pages, published, sweep
 from book._tools.address import write_links
 from book._tools.project import BuildError, Project, duration, elapsed, locked, say
 from book._tools.serve import serve
@@ -48,8 +48,8 @@ def estimate(project: Project) -> float:
 
 
 def links(project: Project) -> None:
-    """Write the repository's address into the files that hold it."""
-    changed = write_links(project)
+    """Write the repository's address into the files that hold it, and new pages into the list of all."""
+    changed = write_links(project) + published.write(project)
     for path in changed:
         say(f"links: wrote {path.relative_to(project.root)}")
     if not changed:

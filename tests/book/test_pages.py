@@ -17,10 +17,18 @@ from book._tools.project import Project
 def checkout(project: Project, tmp_path: Path) -> Project:
     """A small book whose notebooks are executed already."""
     copy = Project(tmp_path)
-    for name in ("_config.yml", "_toc.yml", "book/intro.md", "book/_static/logo.svg", "book/_tools/pages.py"):
+    for name in (
+        "_config.yml",
+        "_toc.yml",
+        "CITATION.cff",
+        "book/intro.md",
+        "book/_static/logo.svg",
+        "book/_tools/pages.py",
+    ):
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((project.root / name).read_bytes())
+    (tmp_path / "book/intro.md").write_text("# A book\n")
     for name in copy.notebook_names():
         target = outputs_of(copy, name)[0]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +55,8 @@ def test_sites_own_address_is_derived(checkout: Project) -> None:
     assert "baseurl" not in checkout.read_yaml("_config.yml")["html"]
     staged = yaml.safe_load(pages.staged_config(checkout))
     assert staged["html"].pop("baseurl") == Address.read(checkout).site
+    assert staged["sphinx"]["config"].pop("ogp_site_url") == Address.read(checkout).site
+    assert staged["sphinx"]["config"].pop("ogp_site_name") == staged["title"]
     assert staged == checkout.read_yaml("_config.yml")
 
 
