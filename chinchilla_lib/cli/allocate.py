@@ -79,6 +79,8 @@ class _Frontier:
     loss: _Curve | None = None
     bands: Mapping[str, tuple[_Curve, _Curve]] = field(default_factory=dict)
     level: float | None = None
+    flops_range: tuple[float, float] | None = None
+    counted: str = "C = 6ND"
 
 
 def register(subparsers: Any) -> None:
@@ -205,7 +207,25 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         loss=_Curve.through("loss", losses) if losses else None,
         bands=bands,
         level=None if level is None else float(level),
+        flops_range=_range_of(content),
+        counted="C = 6ND"
+        if content.get("flops_convention", "six_nd") == "six_nd"
+        else "counted as the runs'",
     )
+
+
+def _counted(diagnostics: Mapping[str, Any]) -> str:
+    """How the fit counts FLOPs: the parametric one takes 6ND whatever the table has."""
+    convention = diagnostics.get("flops_convention", "six_nd")
+    return "C = 6ND" if convention == "six_nd" else "counted as those of the runs"
+
+
+def _range_of(content: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Budgets of the runs; a file of an earlier version does not say."""
+    if "flops_range" not in content:
+        return None
+    low, high = map(float, content["flops_range"])
+    return low, high
 
 
 def _report(frontier: _Frontier, flops: float) -> dict[str, Any]:
@@ -232,8 +252,14 @@ def _report(frontier: _Frontier, flops: float) -> dict[str, Any]:
         "n_tokens": n_tokens,
         "tokens_per_param": n_tokens / n_params,
         "loss": loss,
+        "extrapolated": _is_beyond(frontier.flops_range, flops),
         "intervals": {"level": frontier.level, **bands} if bands else None,
     }
+
+
+def _is_beyond(flops_range: tuple[float, float] | None, flops: float) -> bool | None:
+    """Whether a budget lies outside of those of the runs; they were grouped to within some percent."""
+    return flops_range and not flops_range[0] / 1.05 <= flops <= flops_range[1] * 1.05
 
 
 def _text(frontier: _Frontier, report: Mapping[str, Any]) -> str:
@@ -250,7 +276,8 @@ def _text(frontier: _Frontier, report: Mapping[str, Any]) -> str:
         *_wrapped(f"{frontier.name}: {frontier.about}"),
         *_wrapped(": ".join(part for part in (frontier.verdict, frontier.verdict_reason) if part)),
         "",
-        f"budget {format_flops(report['flops'])} FLOPs, C = 6ND",
+        f"budget {format_flops(report['flops'])} FLOPs, {frontier.counted}",
+        *_about_range(frontier, report),
         line("parameters", "n_params", format_count),
         line("tokens", "n_tokens", format_count),
         line("tokens per parameter", "tokens_per_param", "{:.4g}".format),
@@ -265,6 +292,12 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 90, subsequent_indent="  ")
 
 
+def _about_range(frontier: _Frontier, report: Mapping[str, Any]) -> list[str]:
+    if not report["extrapolated"] or frontier.flops_range is None:
+        return []
+    return [f"extrapolated: the runs have {' to '.join(map(format_flops, frontier.flops_range))} FLOPs"]
+
+
 def _about_intervals(frontier: _Frontier, report: Mapping[str, Any]) -> str:
     level = "" if frontier.level is None else f"{frontier.level:.0%} "
     if report["intervals"] is not None and frontier.published is not None:
@@ -273,7 +306,7 @@ def _about_intervals(frontier: _Frontier, report: Mapping[str, Any]) -> str:
             f"of {frontier.published.data}"
         )
     if report["intervals"] is not None:
-        return f"{level}intervals of the fit, interpolated between its budgets"
+        return f"{level}intervals of the fit, which know the noise of its runs and nothing else"
     if frontier.bands:
         low, _ = next(iter(frontier.bands.values()))
         span = " to ".join(format_flops(flops) for flops in np.exp(low.log_flops[[0, -1]]))

@@ -31,7 +31,7 @@ _PROFILE: Final = "profile"
 _LARGEST: Final = sys.float_info.max
 _SHARED: Final = (
     "verdict", "verdict_reason", "law", "loss_known", "objective", "exponents", "coefficients", "intervals",
-    "intervals_from", "frontier",
+    "intervals_from", "flops_range", "frontier",
 )  # fmt: skip
 _READ_BY: Final = {
     "curves": ("envelope", "all"),

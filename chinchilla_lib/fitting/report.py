@@ -35,7 +35,8 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
         where the law tells differences of losses only. ``intervals`` holds
         ``[low, high]`` of a, b and the law's fields, null without draws; ``intervals_from`` is the scheme
         that made them. ``frontier`` is the optimum on a grid of budgets from a tenth of the smallest to
-        10,000 times the largest.
+        10,000 times the largest; ``flops_range`` is where the runs' own budgets lie, and what is outside of
+        it is extrapolated.
     """
     verdict, report = fit.verdict, fit.diagnostics.bootstrap
     return {
@@ -62,6 +63,7 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
             }
             for point in fit.points
         ],
+        "flops_range": list(_range_of(fit)),
         "frontier": [_grid_point(known) for known in _frontier(fit, level)],
         "diagnostics": fit.diagnostics.to_dict(),
     }
@@ -75,10 +77,16 @@ def _intervals(fit: FrontierFit, level: float) -> dict[str, Any] | None:
     return {"level": level, **ends}
 
 
+def _range_of(fit: FrontierFit) -> tuple[float, float]:
+    """The smallest and the largest budget of the runs, FLOPs."""
+    flops = fit.table.flops if fit.table.flops_budget is None else fit.table.flops_budget
+    return float(flops.min()), float(flops.max())
+
+
 def _budgets(fit: FrontierFit) -> npt.NDArray[np.float64]:
     """A logarithmic grid, with the ends of the points: a loss line is known between them only."""
-    flops = fit.table.flops if fit.table.flops_budget is None else fit.table.flops_budget
-    low, high = _BELOW * flops.min(), _ABOVE * flops.max()
+    smallest, largest = _range_of(fit)
+    low, high = _BELOW * smallest, _ABOVE * largest
     grid = np.geomspace(low, high, 1 + math.ceil(_PER_DECADE * math.log10(high / low)))
     ends = [point.flops for point in fit.points]
     return np.unique([*grid, *([min(ends), max(ends)] if ends else [])])

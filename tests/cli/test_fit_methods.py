@@ -89,7 +89,10 @@ def test_a_round_from_runs_to_an_allocation(
         PUBLISHED.loss(PUBLISHED.n_opt(1e19), PUBLISHED.d_opt(1e19)), rel=0.02
     )
     for flops in (1e18, 1e19, 5e22, 1e24):
+        capsys.readouterr()
         report = allocated(folder, flops)
+        beyond = not min(budgets) <= flops <= max(budgets)
+        assert report["extrapolated"] == beyond == ("extrapolated: the runs have" in capsys.readouterr().out)
         for name in ("n_params", "n_tokens"):
             low, high = report["intervals"][name]
             assert low < report[name] < high
