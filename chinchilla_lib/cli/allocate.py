@@ -208,9 +208,7 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         bands=bands,
         level=None if level is None else float(level),
         flops_range=_range_of(content),
-        counted="C = 6ND"
-        if content.get("flops_convention", "six_nd") == "six_nd"
-        else "counted as the runs'",
+        counted=_counted(content.get("diagnostics") or {}),
     )
 
 
