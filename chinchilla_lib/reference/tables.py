@@ -52,6 +52,7 @@ PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "table8_common_sense": f"{_HOFFMANN}, Table 8",
         "table9_closed_book_qa": f"{_HOFFMANN}, Table 9",
         "table10_winogender": f"{_HOFFMANN}, Table 10",
+        "table_a1_massivetext": f"{_HOFFMANN}, Table A1",
         "table_a2_other_datasets": f"{_HOFFMANN}, Table A2",
         "table_a3_approach2_3_projection": f"{_HOFFMANN}, Table A3",
         "table_a4_flop_ratio": f"{_HOFFMANN}, Table A4",

@@ -36,6 +36,7 @@ def test_rows_are_whole_and_flagged(name: str) -> None:
         ("table3_approach1_projection", 9, "n_params", 4e8, 1e13),
         ("table4_gopher_chinchilla", 2, "n_heads", 128, 64),
         ("table_a3_approach2_3_projection", 18, "flops_corrected", 1.84e19, 8.55e28),
+        ("table_a1_massivetext", 6, "epochs_in_1.4T", 1.24, 3.4),
         ("table_a2_other_datasets", 3, "a", 0.5, 0.73),
         ("approach3_fits", 9, "alpha", 0.34, 0.3522),
         ("porian2024_steps", 5, "a_refinedweb", 0.835, 0.497),
