@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from book._tools.project import BuildError, Project
 
 BOOK_KEY = "executable-chinchilla"
+WIDTH = 76
 
 
 def bibtex(project: Project) -> str:
@@ -54,5 +56,6 @@ def names(authors: list[dict[str, str]]) -> str:
 
 def entry(kind: str, key: str, fields: dict[str, Any]) -> str:
     """One entry."""
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-    return "\n".join([f"@{kind}{{{key},", *lines, "}", ""])
+    lines = [f"{name} = {{{value}}}," for name, value in fields.items()]
+    wrapped = [textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines]
+    return "\n".join([f"@{kind}{{{key},", *wrapped, "}", ""])

@@ -26,6 +26,7 @@ __all__ = [
     "compare",
     "load_printed_scores",
     "mean_scores",
+    "scores_beside",
     "tally",
 ]
 
@@ -174,6 +175,40 @@ def load_printed_scores() -> tuple[PrintedScore, ...]:
     ):
         for row in load_paper_table(name).rows:
             add(suite, row[task], row["chinchilla_pct"], row["gopher_pct"])
+    return tuple(found)
+
+
+def scores_beside(column: str) -> tuple[PrintedScore, ...]:
+    """Chinchilla's scores of Tables 7 to 9 and A5 where another column than Gopher's has a number, too.
+
+    Parameters
+    ----------
+    column : str
+        As in the tables: ``gpt3``, ``mt_nlg_530b``, ``jurassic1_bpb``, ``supervised_sota`` or
+        ``sota_open_book``. Its numbers take the place of Gopher's.
+
+    Raises
+    ------
+    InputError
+        If no table has such a column.
+    """
+    found: list[PrintedScore] = []
+    for suite, name, task in (
+        ("reading", "table7_reading_comprehension", "task"),
+        ("common sense", "table8_common_sense", "task"),
+        ("closed book", "table9_closed_book_qa", "dataset"),
+        ("The Pile", "table_a5_pile_bpb", "subset"),
+    ):
+        table, pile = load_paper_table(name), suite == "The Pile"
+        if column in table.columns:
+            ours = "chinchilla_bpb" if pile else "chinchilla"
+            found += [
+                PrintedScore(suite, row[task], float(row[ours]), float(row[column]), not pile)
+                for row in table.rows
+                if row[ours] and row[column]
+            ]
+    if not found:
+        raise InputError(f"column is {column!r}; no table of scores has it beside Chinchilla's")
     return tuple(found)
 
 

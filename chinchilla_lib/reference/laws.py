@@ -39,8 +39,14 @@ class PublishedLaw:
     frontier: str | None = None
     """Name of the record with intervals of the optimum, made here from the points of the fit; to be read
     with `chinchilla_lib.reference.recorded.load_recorded`. None where the points are not known."""
+    largest: Mapping[str, float] = field(default_factory=dict)
+    """The largest ``n_params``, ``n_tokens`` and ``flops`` among the runs of the fit, as far as known."""
 
 
+# Sizes of Table A9, tokens of the abstract; FLOPs of the points read off Figure 4 (approach3_protocol).
+_HOFFMANN_LARGEST: Final = MappingProxyType({"n_params": 16.183e9, "n_tokens": 500e9, "flops": 1.3e22})
+# The points themselves, tokens as FLOPs / 6N (approach3_protocol).
+_POINTS_LARGEST: Final = MappingProxyType({"n_params": 16.18e9, "n_tokens": 317.8e9, "flops": 1.3e22})
 _POINTS: Final = "240 points read off Figure 4 of Hoffmann et al. (2022)"
 
 LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
@@ -54,6 +60,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                 data="final losses of the runs of Approaches 1 and 2",
                 source="arXiv 2203.15556v1, Eq. 10",
                 confidence="verified",
+                largest=_HOFFMANN_LARGEST,
             ),
             PublishedLaw(
                 name="hoffmann-unrounded",
@@ -68,6 +75,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                 data="final losses of the runs of Approaches 1 and 2",
                 source="TeX source of arXiv 2203.15556v1, as quoted by Besiroglu et al. (2024)",
                 confidence="verified",
+                largest=_HOFFMANN_LARGEST,
             ),
             PublishedLaw(
                 name="epoch",
@@ -90,6 +98,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                 ),
                 level=0.95,
                 frontier="epoch-frontier",
+                largest=_POINTS_LARGEST,
             ),
             PublishedLaw(
                 name="epoch-optimum",
@@ -105,6 +114,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                 source="computed here: sum of Huber losses, delta = 1e-3, 1.0182740178e-3 at its minimum",
                 confidence="derived",
                 frontier="epoch-frontier",
+                largest=_POINTS_LARGEST,
             ),
             PublishedLaw(
                 name="muennighoff",
@@ -119,6 +129,7 @@ LAWS: Final[Mapping[str, PublishedLaw]] = MappingProxyType(
                 data="runs on C4",
                 source="repository of arXiv 2305.16264",
                 confidence="verified",
+                largest=MappingProxyType({"n_params": 9e9, "n_tokens": 900e9}),  # later_work
             ),
         )
     }

@@ -11,7 +11,7 @@ from chinchilla_lib.reference.laws import LAWS
 from chinchilla_lib.reference.projections import approach_line
 from chinchilla_lib.reference.tables import load_paper_table
 
-__all__ = ["KAPLAN_N_OPT", "Position", "model_positions", "positions_text"]
+__all__ = ["KAPLAN_N_OPT", "Position", "model_positions", "positions_of", "positions_text"]
 
 PF_DAY: Final = 8.64e19
 KAPLAN_N_OPT: Final = PowerLaw(coefficient=1.3e9 * PF_DAY**-0.73, exponent=0.73)
@@ -56,6 +56,11 @@ class Position:
         """Loss above that of the optimum, nats per token."""
         return None if self.loss is None or self.best_loss is None else self.loss - self.best_loss
 
+    @property
+    def wasted(self) -> float | None:
+        """Share of the budget that the optimum would not have needed to reach the model's loss."""
+        return None if self.compute_factor is None else 1 - 1 / self.compute_factor
+
 
 def model_positions(laws: Mapping[str, ParametricLoss] | None = None) -> tuple[Position, ...]:
     """Positions of the models of Table 1 under laws.
@@ -77,17 +82,34 @@ def model_positions(laws: Mapping[str, ParametricLoss] | None = None) -> tuple[P
     >>> round(gopher[0].size_factor, 1)
     4.1
     """
-    surfaces = laws if laws is not None else {name: published.law for name, published in LAWS.items()}
-    lines = _lines() if laws is None else {}
     table = load_paper_table("table1_current_llms")
     sizes, tokens = table.numbers("n_params").tolist(), table.numbers("n_tokens").tolist()
     return tuple(
         position
         for model, n_params, n_tokens in zip(table.column("model"), sizes, tokens, strict=True)
-        for position in (
-            *(_on_surface(model, n_params, n_tokens, name, law) for name, law in surfaces.items()),
-            *(_on_line(model, n_params, n_tokens, name, n_opt) for name, n_opt in lines.items()),
-        )
+        for position in positions_of(model, n_params, n_tokens, laws)
+    )
+
+
+def positions_of(
+    model: str, n_params: float, n_tokens: float, laws: Mapping[str, ParametricLoss] | None = None
+) -> tuple[Position, ...]:
+    """Positions of one model under laws, its budget being 6ND.
+
+    Parameters
+    ----------
+    model : str
+        What to call it.
+    n_params, n_tokens : float
+        Its counts.
+    laws : mapping, optional
+        As for `model_positions`.
+    """
+    surfaces = laws if laws is not None else {name: published.law for name, published in LAWS.items()}
+    lines = _lines() if laws is None else {}
+    return (
+        *(_on_surface(model, n_params, n_tokens, name, law) for name, law in surfaces.items()),
+        *(_on_line(model, n_params, n_tokens, name, n_opt) for name, n_opt in lines.items()),
     )
 
 

@@ -26,6 +26,7 @@ PAPER_TABLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "a9_known_transcription_issues": f"{_HOFFMANN}, Table A9, and copies of it",
         "a9_model_configs": f"{_HOFFMANN}, Table A9",
+        "accelerators": "peak FLOP/s and memory of one chip, as its maker states them",
         "approach3_fits": "parametric laws: Hoffmann et al. 2022 and later fits, each with its source",
         "approach3_protocol": f"{_HOFFMANN}, sections 3.1 to 3.3, D.1 and D.2",
         "besiroglu_findings": "Besiroglu et al. 2024, arXiv 2404.10102, and its notebook",

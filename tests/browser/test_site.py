@@ -1,32 +1,18 @@
 """The built site in a real browser: every page, light and dark, on a desk and on a phone."""
 
-import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from book._tools.project import Project
-from book._tools.serve import make_server
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*Project(ROOT).pages(), "search"]
 WIDTHS = {"desk": 1280, "phone": 390}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CHECKS = {  # JavaScript that gives nothing when all is well
     "images without alt text": "[...document.images].filter(i => !i.alt.trim()).map(i => i.src)",
     "pixels wider than the window": (
@@ -57,43 +43,15 @@ ALIKE = """n => {
 }"""  # marks text that looks, in all that contrast depends on, like n visible ones before it
 N_ALIKE = 10
 CONTRAST_RULE = "{rules: [{id: 'color-contrast', selector: '*:not([data-alike])'}]}"
+SCRIPT_BYTES = """() => {
+  const scripts = performance.getEntriesByType("resource").filter(e => new URL(e.name).pathname.endsWith(".js"));
+  const sizes = new Map(scripts.map(e => [e.name, e.decodedBodySize]));
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}"""
+MOST_SCRIPT = 1_000_000  # bytes, not compressed
 MATH_PAGES = {"book/notation", "book/deviations"}
 
-pytestmark = [
-    pytest.mark.book,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian, Ubuntu: sudo apt install chromium)"),
-]
-
-
-@pytest.fixture(scope="module")
-def base(site: Path) -> Iterator[str]:
-    """Address of the site, served on this machine."""
-    server = make_server(site, port=0)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A reader without history, settings or animations."""
-    context = browser.new_context(
-        reduced_motion="reduce", color_scheme="light", viewport={"width": WIDTHS["desk"], "height": 900}
-    )
-    yield context
-    context.close()
+pytestmark = pytest.mark.book
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -113,6 +71,8 @@ def test_page(name: str, base: str, context: BrowserContext, project: Project) -
     page.goto(f"{base}{name}.html", wait_until="networkidle")
     if page.evaluate("typeof MathJax !== 'undefined'"):
         page.evaluate("MathJax.startup.promise.then(() => true)")
+
+    assert 0 < page.evaluate(SCRIPT_BYTES) < MOST_SCRIPT, "bytes of script"
 
     width = WIDTHS["desk"]
     for scheme, device in AXE_VIEWS if name.startswith("book/api/") else VIEWS:

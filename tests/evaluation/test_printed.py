@@ -13,6 +13,7 @@ from chinchilla_lib.evaluation.printed import (
     compare,
     load_printed_scores,
     mean_scores,
+    scores_beside,
     tally,
 )
 from chinchilla_lib.reference import load_paper_table
@@ -127,3 +128,25 @@ def test_the_sign_test_forgets_ties() -> None:
     assert tally(lower).wins == 1
     with pytest.raises(InputError, match="scores is empty"):
         tally([])
+
+
+@pytest.mark.parametrize(
+    ("column", "n_scores", "lost"),
+    [
+        ("gpt3", 11, set()),
+        ("mt_nlg_530b", 6, {"PIQA"}),
+        ("jurassic1_bpb", 16, {"dm_mathematics", "ubuntu_irc"}),
+        ("supervised_sota", 5, {"HellaSwag", "PIQA", "Winogrande", "SIQA", "BoolQ"}),
+    ],
+)
+def test_scores_beside_other_models_are_those_of_the_tables(
+    column: str, n_scores: int, lost: set[str]
+) -> None:
+    found = scores_beside(column)
+    assert len(found) == n_scores
+    assert {score.task for score in found if score.gain < 0} == lost
+
+
+def test_a_column_that_no_table_has_is_refused() -> None:
+    with pytest.raises(InputError, match="column is 'palm'; no table"):
+        scores_beside("palm")
