@@ -18,6 +18,7 @@ from book._tools.project import BuildError, Project, digest, duration, elapsed, 
 
 DEFAULT_SECONDS = 40.0
 STATIC = "book/_static"
+URL_PLACE = b"REPOSITORY_URL"
 MATHJAX = (
     "startup.js",
     "core.js",
@@ -38,6 +39,9 @@ def staged_files(project: Project) -> dict[str, bytes]:
     for name in project.notebook_names():
         staged[f"notebooks/{name}.ipynb"] = outputs_of(project, name)[0].read_bytes()
     ledger.fill(project, staged)
+    address = Address.read(project).url.encode()
+    for name in [name for name in staged if name.endswith(".md")]:
+        staged[name] = staged[name].replace(URL_PLACE, address)
     staged[front.PATH] = front.draw()
     staged["book/citation.bib"] = citation.bibtex(project).encode()
     for path, name in mathjax_files():

@@ -60,6 +60,13 @@ def test_sites_own_address_is_derived(checkout: Project) -> None:
     assert staged == checkout.read_yaml("_config.yml")
 
 
+def test_pages_name_the_repository(checkout: Project) -> None:
+    (checkout.root / "book/intro.md").write_text("pip install git+REPOSITORY_URL\n")
+    pages.stage(checkout)
+    url = Address.read(checkout).url
+    assert (checkout.source / "book/intro.md").read_text() == f"pip install git+{url}\n"
+
+
 def test_every_public_module_has_its_place_on_the_library_pages(project: Project) -> None:
     text = "".join(path.read_text() for path in (project.root / "book/api").glob("*.md"))
     files = module_files(project.package)
