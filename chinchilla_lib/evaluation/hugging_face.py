@@ -115,22 +115,7 @@ class HuggingFaceModel:
         n_tokens: int,
         finished: Callable[[int, list[int]], bool],
     ) -> Iterator[tuple[int, list[int]]]:
-        """The likeliest tokens after each prompt, up to a mark of the end, in batches padded on the left.
-
-        Parameters
-        ----------
-        prompts : sequence of list of int
-            None empty, none so long that an answer would not fit.
-        n_tokens : int
-            Of an answer, at most.
-        finished : callable
-            Of the index of a prompt and the tokens made after it: whether they are enough.
-
-        Yields
-        ------
-        (int, list of int)
-            Index of a prompt and its answer, in any order.
-        """
+        """As `LanguageModel.continue_greedily`, in batches padded on the left."""
         stem = _common(prompts) if self.takes_trees else []
         base = self._read(stem) if len(stem) >= _SHORTEST_STEM else None
         n_stem = len(stem) if base is not None else 0
