@@ -6,7 +6,7 @@ import functools
 import io
 
 PATH = "book/_static/overview.svg"
-SIZE = (6.4, 4.4)  # inches
+SIZE = (5.6, 4.3)  # inches
 DRAWS = 1000
 
 

@@ -15,7 +15,7 @@ import nbformat
 from book._tools.notebooks import outputs_of
 from book._tools.project import BuildError, Project, say
 from chinchilla_lib.notebook import CLAIM_KEY
-from chinchilla_lib.reference.claims import BASES, Claim, Settled, load_claims
+from chinchilla_lib.reference.claims import BASES, Claim, Settled, format_figure, load_claims
 
 PAGE = "book/ledger.md"
 RECORD = "book/ledger.csv"
@@ -31,7 +31,7 @@ TITLES: Mapping[str, str] = {
     "misprints": "Where the paper disagrees with itself",
     "popular": "What is said of the paper",
 }
-OUTCOMES = {"agrees": "holds", "differs": "does not", "open": "open", "none": "not reproducible here"}
+OUTCOMES = {"agrees": "hold", "differs": "do not", "open": "open", "none": "not reproducible here"}
 
 
 def collect(project: Project) -> dict[str, Settled]:
@@ -166,7 +166,7 @@ def _rows_page(rows: list[Settled]) -> str:
         _raw(
             f'<div class="ledger-bar" role="img" aria-label="{shares}">{bar}</div>'
             f'<fieldset class="ledger-choice" hidden><legend>Show</legend>{choices}</fieldset>'
-            '<script type="module" src="../_static/ledger.js"></script>'
+            '<script defer src="../_static/ledger.js"></script>'
         ),
     ]
     for part, members in groupby(rows, key=lambda row: row.claim.part):
@@ -199,8 +199,8 @@ def _row(row: Settled, *, brief: bool) -> str:
 
 def _how(claim: Claim) -> str:
     if claim.basis == "none":
-        return claim.reason
-    return f"{BASES[claim.basis].capitalize()}. Tolerance {claim.tolerance:.3g}: {claim.reason}."
+        return f"{claim.reason[0].upper()}{claim.reason[1:]}."
+    return f"{BASES[claim.basis].capitalize()}. Tolerance {format_figure(claim.tolerance)}: {claim.reason}."
 
 
 def _raw(text: str) -> str:

@@ -94,11 +94,11 @@ def test_pages_have_the_rows_they_ask_for(book: Project) -> None:
     text = pages["ledger.md"].decode()
     assert '<a href="../notebooks/a.html#claim-one">shown at our scale</a>' in text
     assert "0.497 (0.496 to 0.498)" in text
-    assert "A &lt;thing&gt;." in text and "never released" in text
-    assert "2 claims: 1 holds, 0 does not, 0 open, 1 not reproducible here." in text
+    assert "A &lt;thing&gt;." in text and "Never released." in text
+    assert "2 claims: 1 hold, 0 do not, 0 open, 1 not reproducible here." in text
     some = pages["intro.md"].decode()
     assert some.index("A &lt;thing&gt;.") < some.index("An exponent.") < some.index("More.")
-    assert "never released" not in some and 'id="one"' not in some
+    assert "Never released" not in some and 'id="one"' not in some
     assert (pages["other.md"], pages["picture.png"]) == (b"# Other\n", b"\xff")
 
 
