@@ -13,16 +13,18 @@ GRAPH = import_graph(PACKAGE)
 
 # What each room may import, besides itself. The order is the order of the rooms.
 BASE = {"errors"}
-COUNTING = BASE | {"_format", "architecture", "laws", "flops", "runs"}
+COUNTING = BASE | {"_format", "_card", "architecture", "laws", "flops", "memory", "runs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "_format": BASE,
+    "_card": BASE,
     "_processor": set(),
     "workspace": BASE,
     "downloads": BASE,
     "architecture": BASE | {"_format"},
     "laws": BASE | {"_format"},
     "flops": BASE | {"_format", "architecture"},
+    "memory": BASE | {"architecture"},
     "runs": BASE | {"_format", "architecture", "flops"},
     "corpus": BASE | {"_format", "downloads"},
     "sweeps": COUNTING,
