@@ -90,11 +90,10 @@ class _Shown:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         settled, claim = self.settled, self.settled.claim
-        figures = f"Paper: {settled.paper}; here: {settled.ours}."
         page = (
             f'<p class="claim claim-{settled.outcome}" id="claim-{claim.id}">'
             f"<strong>{html.escape(settled.verdict)}</strong> {html.escape(claim.where)}: "
-            f"{html.escape(claim.text)} <span>{html.escape(figures)}</span></p>"
+            f"{html.escape(claim.text)} <span>{html.escape(settled.figures)}</span></p>"
         )
         record = {"id": claim.id, "value": settled.value, "interval": settled.interval}
         return {"text/plain": textwrap.fill(str(settled), 74), "text/html": page}, {CLAIM_KEY: record}

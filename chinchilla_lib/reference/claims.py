@@ -215,8 +215,14 @@ class Settled:
             text += f" ({format_figure(self.interval[0])} to {format_figure(self.interval[1])})"
         return text
 
+    @property
+    def figures(self) -> str:
+        """Both figures, as a sentence; empty where not reproducible here."""
+        whose = "Said" if self.claim.part == "popular" else "Paper"
+        return f"{whose}: {self.paper}; here: {self.ours}." if self.value is not None else ""
+
     def __str__(self) -> str:
-        figures = f"Paper: {self.paper}; here: {self.ours}. " if self.value is not None else ""
+        figures = f"{self.figures} " if self.figures else ""
         return f"{self.claim.where}: {self.claim.text} {figures}{self.verdict.capitalize()}."
 
 

@@ -133,6 +133,12 @@ def test_a_number_that_is_none_is_refused() -> None:
         claim("", basis="none", chapter="", why="never released").settle(1)
 
 
+def test_what_is_said_of_the_paper_is_not_given_as_the_papers() -> None:
+    assert "Paper: 0.50; here: 0.4." in str(claim().settle(0.4))
+    assert "Said: 0.50; here: 0.4." in str(claim(part="popular").settle(0.4))
+    assert claim("", basis="none", chapter="", why="never released").paper == ""
+
+
 def test_an_unknown_claim_names_those_alike() -> None:
     with pytest.raises(InputError, match="no claim 'a9-shapes'; it has a9-"):
         find_claim("a9-shapes")
