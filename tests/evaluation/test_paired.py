@@ -95,6 +95,8 @@ def test_scores_of_samples() -> None:
 def test_the_mean_of_seeds() -> None:
     found = mean_over_models("both", [scores("a", [1.0, 0.0]), scores("b", [1.0, 1.0])])
     assert (found.model, found.values) == ("both", (1.0, 0.5))
+    turned = replace(scores("b", [1.0, 0.0]), index=(1, 0))
+    assert mean_over_models("both", [scores("a", [1.0, 1.0]), turned]).values == (0.5, 1.0)
     with pytest.raises(InputError, match="scores is empty"):
         mean_over_models("none", [])
     with pytest.raises(InputError, match="differ in version"):
