@@ -53,10 +53,8 @@ def plot_reach(
         left = math.log10(target / high)
         ax.plot([low, high], [place, place], color=PALETTE[0], linewidth=7, solid_capstyle="butt")
         ax.plot([high, target], [place, place], color=PALETTE[1], linewidth=1.2, linestyle=":")
-        middle = math.sqrt(high) * math.sqrt(target)
-        ax.text(
-            middle, place - 0.12, f"{left:.1f} decades", ha="center", va="bottom", fontsize=9.5, color=INK
-        )
+        end = target / 10**0.2  # clear of the line of the goal
+        ax.text(end, place - 0.12, f"{left:.1f} decades", ha="right", va="bottom", fontsize=9.5)
     ax.axvline(target, color=INK, linewidth=1)
     ax.set_yticks(range(len(spans)), list(spans))
     ax.set_ylim(len(spans) - 0.4, -0.7)
