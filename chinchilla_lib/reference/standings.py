@@ -135,7 +135,7 @@ def tokens_for_size(n_opt: PowerLaw, n_params: FloatArray) -> FloatArray:
     --------
     >>> from chinchilla_lib.reference.projections import approach_line
     >>> print(f"{tokens_for_size(approach_line('1').n_opt, np.array([280e9]))[0]:.3g}")
-    5.9e+12
+    5.89e+12
     """
     log_flops = (np.log(n_params) - np.log(n_opt.coefficient)) / n_opt.exponent
     return np.asarray(np.exp(log_flops) / (6 * n_params))
