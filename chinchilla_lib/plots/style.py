@@ -1,7 +1,7 @@
 """The look of every figure: an opaque light card, so that it reads on light and dark pages.
 
 Colours keep a contrast of at least 3 to 1 with the card and stay apart for readers with
-protanopia or deuteranopia. Figures are sized so that text is still legible when a phone
+protanopia, deuteranopia or tritanopia. Figures are sized so that text is still legible when a phone
 shows them 360 pixels wide.
 """
 
@@ -37,8 +37,8 @@ CARD: Final = "#fbfaf7"
 INK: Final = "#22262b"
 """Text, ticks and reference lines."""
 GRID: Final = "#d9d7d0"
-PALETTE: Final = ("#0072b2", "#d55e00", "#00946c", "#6a1f6a", "#5b4a00")
-"""Blue, vermilion, green, purple, umber: one for each series, in this order."""
+PALETTE: Final = ("#2b62a3", "#d55e00", "#00946c", "#6a1f6a", "#4a531c")
+"""Blue, vermilion, green, purple, moss: one for each series, in this order."""
 FIGURE_SIZE: Final = (5.6, 3.8)
 """Inches; the text column of the book is about 7.5 inches wide at 96 pixels an inch."""
 

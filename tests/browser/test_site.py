@@ -44,8 +44,8 @@ ALIKE = """n => {
 N_ALIKE = 10
 CONTRAST_RULE = "{rules: [{id: 'color-contrast', selector: '*:not([data-alike])'}]}"
 SCRIPT_BYTES = """() => {
-  const scripts = performance.getEntriesByType("resource").filter(e => new URL(e.name).pathname.endsWith(".js"));
-  const sizes = new Map(scripts.map(e => [e.name, e.decodedBodySize]));
+  const files = performance.getEntriesByType("resource").filter(e => /\\.js(\\?|$)/.test(e.name));
+  const sizes = new Map(files.map(e => [e.name, e.decodedBodySize]));
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }"""
 MOST_SCRIPT = 1_000_000  # bytes, not compressed

@@ -42,6 +42,13 @@ VISION = {
             [-0.011820, 0.042940, 0.968881],
         ]
     ),
+    "tritanopia": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
 }
 # Ottosson (2020), linear RGB to OKLab; one unit spans black to white.
 TO_CONES = np.array(
@@ -80,10 +87,13 @@ def test_text_stands_out_from_the_card() -> None:
     assert _contrast(INK, CARD) >= 7
 
 
+APART = 0.1  # of black to white: two tones of a grey scale of ten steps, told apart at a glance
+
+
 @pytest.mark.parametrize("vision", VISION)
 def test_palette_is_told_apart(vision: str) -> None:
     seen = [TO_LAB @ np.cbrt(TO_CONES @ np.clip(VISION[vision] @ _linear(color), 0, 1)) for color in PALETTE]
-    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > 0.1
+    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > APART
 
 
 def test_sequence_darkens_in_order() -> None:
