@@ -55,11 +55,11 @@ def off_by(settled: Settled) -> float | None:
 
 
 def word_for(settled: Sequence[Settled], *, factor: float = FACTOR) -> Word:
-    """One word for a statement from all of its figures that could be settled.
+    """One word for a statement from all of its figures.
 
     It is right if all agree to their digits. It is wrong if none does, and none is within the factor.
-    Between the two it is imprecise. Where no figure is settled, or none differs and one cannot be told,
-    it is open.
+    Between the two it is imprecise. Where there is no figure, or none differs and one cannot be told, it
+    is open.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def word_for(settled: Sequence[Settled], *, factor: float = FACTOR) -> Word:
     """
     if not 1 < factor < math.inf:
         raise InputError(f"factor is {factor!r}; give a finite number above 1")
-    outcomes = [_outcome(one, factor) for one in settled if one.value is not None]
+    outcomes = [_outcome(one, factor) for one in settled]
     if not outcomes:
         return "open"
     if all(outcome == outcomes[0] for outcome in outcomes):
@@ -86,22 +86,20 @@ def word_for(settled: Sequence[Settled], *, factor: float = FACTOR) -> Word:
 def words_for(
     items: Iterable[str], settled: Mapping[str, Settled], *, factor: float = FACTOR
 ) -> dict[str, Word]:
-    """The word for each item, from the settled claims of the ledger that cover it.
+    """The word for each item, from the claims of the ledger that cover it and are settled, or cannot be.
 
     Parameters
     ----------
     items : iterable of str
         As in a claim's ``covers``: ``popular 12``.
     settled : mapping of str to Settled
-        By the name of the claim; others count as not settled.
+        By the name of the claim; what other chapters settle is left out.
     factor : float
         As for `word_for`.
     """
+    known = {c.id: Settled(c, "none") for c in load_claims().values() if c.basis == "none"} | dict(settled)
     return {
-        item: word_for(
-            [settled[c.id] for c in load_claims().values() if item in c.covers and c.id in settled],
-            factor=factor,
-        )
+        item: word_for([one for one in known.values() if item in one.claim.covers], factor=factor)
         for item in items
     }
 

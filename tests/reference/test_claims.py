@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.reference import load_paper_table
-from chinchilla_lib.reference.claims import BASES, PARTS, VERDICTS, Claim, find_claim, load_claims
+from chinchilla_lib.reference.claims import BASES, PARTS, VERDICTS, Claim, Settled, find_claim, load_claims
 
 REQUIRED = [
     "abstract",
@@ -136,7 +136,7 @@ def test_a_number_that_is_none_is_refused() -> None:
 def test_what_is_said_of_the_paper_is_not_given_as_the_papers() -> None:
     assert "Paper: 0.50; here: 0.4." in str(claim().settle(0.4))
     assert "Said: 0.50; here: 0.4." in str(claim(part="popular").settle(0.4))
-    assert claim("", basis="none", chapter="", why="never released").paper == ""
+    assert Settled(claim("", basis="none", chapter="", why="never released"), "none").figures == ""
 
 
 def test_an_unknown_claim_names_those_alike() -> None:

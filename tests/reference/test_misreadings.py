@@ -6,7 +6,7 @@ import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.reference import load_paper_table
-from chinchilla_lib.reference.claims import Claim, Settled, load_claims
+from chinchilla_lib.reference.claims import Claim, Settled, find_claim, load_claims
 from chinchilla_lib.reference.misreadings import FACTOR, figures_in, off_by, word_for, words_for
 
 
@@ -85,3 +85,11 @@ def test_words_are_those_of_the_claims_that_cover_an_item() -> None:
     ledger = {c.id: c for c in load_claims().values() if "popular 12" in c.covers}
     settled = {name: row.settle(float(row.paper)) for name, row in ledger.items()}
     assert words_for(["popular 12", "popular 5"], settled) == {"popular 12": "right", "popular 5": "open"}
+
+
+def test_a_part_that_cannot_be_settled_leaves_a_statement_open() -> None:
+    approaches = find_claim("abstract-three-approaches")
+    assert {"abstract-three-approaches", "abstract-400-models"} <= {
+        c.id for c in load_claims().values() if "popular 4" in c.covers
+    }
+    assert words_for(["popular 4"], {approaches.id: approaches.settle(3)}) == {"popular 4": "open"}
