@@ -175,7 +175,8 @@ def _rows_page(rows: list[Settled]) -> str:
 
 
 def _table(rows: list[Settled], *, brief: bool = False) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Paper", "Here", "Verdict"))
+    source = _source(rows[0])
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", source, "Here", "Verdict"))
     body = "".join(_row(row, brief=brief) for row in rows)
     return _raw(f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
 
@@ -191,10 +192,14 @@ def _row(row: Settled, *, brief: bool) -> str:
     text = f'<span class="ledger-where">{html.escape(claim.where)}</span> {html.escape(claim.text)}{how}'
     return (
         f'<tr{name} class="claim-{row.outcome}"><td>{text}</td>'
-        f'<td data-label="Paper">{html.escape(row.paper)}</td>'
+        f'<td data-label="{_source(row)}">{html.escape(row.paper)}</td>'
         f'<td data-label="Here">{html.escape(row.ours)}</td>'
         f"<td>{verdict}</td></tr>"
     )
+
+
+def _source(row: Settled) -> str:
+    return "Said" if row.claim.part == "popular" else "Paper"
 
 
 def _how(claim: Claim) -> str:
