@@ -41,6 +41,12 @@ def find_task(name: str) -> BenchmarkTask:
     ------
     InputError
         If there is none.
+
+    Examples
+    --------
+    >>> task = find_task("lambada")
+    >>> task.name
+    'lambada'
     """
     if name not in TASKS:
         raise InputError(f"there is no task {name!r}; choose of {', '.join(TASKS)}")

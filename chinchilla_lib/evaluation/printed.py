@@ -144,7 +144,14 @@ class Mean:
 
 @cache
 def load_printed_scores() -> tuple[PrintedScore, ...]:
-    """Tables 7 to 10 and A5 to A7, and the numbers in the text of section 4.2, where both models have one."""
+    """Tables 7 to 10 and A5 to A7, and the numbers in the text of section 4.2, where both models have one.
+
+    Examples
+    --------
+    >>> scores = load_printed_scores()
+    >>> len(scores)
+    166
+    """
     sizes = {(row["suite"], row["task"]): int(row["n_items"]) for row in load_paper_table("task_sizes").rows}
     found: list[PrintedScore] = []
 
@@ -223,6 +230,12 @@ def tally(scores: Sequence[PrintedScore]) -> Tally:
     ------
     InputError
         If there are none.
+
+    Examples
+    --------
+    >>> count = tally(load_printed_scores())
+    >>> count.wins, count.ties, count.losses
+    (155, 3, 8)
     """
     if not scores:
         raise InputError("scores is empty; give one at least")

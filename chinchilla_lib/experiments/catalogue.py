@@ -133,6 +133,12 @@ def find_experiment(name: str) -> Experiment:
     ------
     InputError
         If there is none.
+
+    Examples
+    --------
+    >>> experiment = find_experiment("main")
+    >>> experiment.section
+    '3.2, 3.3, Table 2'
     """
     if name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}; choose one of {', '.join(EXPERIMENTS)}")
@@ -146,6 +152,12 @@ def load_largest(name: str) -> Recorded:
     ------
     InputError
         If there is no such experiment, or nothing of it is recorded.
+
+    Examples
+    --------
+    >>> recorded = load_largest("main")
+    >>> len(recorded.table()), recorded.provenance["corpus"]
+    (98, 'b88d759b2b19828c')
     """
     recorded = list_recorded()
     tiers = [tier for tier in find_experiment(name).parts if f"{name}-{tier}" in recorded]

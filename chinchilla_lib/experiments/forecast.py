@@ -122,6 +122,11 @@ def half_width(rate: float, factor: float) -> float:
         Error rate of the form on budgets held back.
     factor : float
         Distance in compute.
+
+    Examples
+    --------
+    >>> round(half_width(0.002, 100.0), 4)
+    0.0152
     """
     return _Z_90 * rate * math.log(factor)
 

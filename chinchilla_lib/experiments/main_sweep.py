@@ -224,6 +224,13 @@ def seed_noise(table: SweepTable) -> float:
     ------
     InputError
         If no run was repeated.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.experiments.catalogue import load_largest
+    >>> noise = seed_noise(load_largest("main").table())
+    >>> f"{noise:.4f}"
+    '0.0131'
     """
     groups: dict[tuple[float, float, float], list[float]] = {}
     budgets = table.flops if table.flops_budget is None else table.flops_budget

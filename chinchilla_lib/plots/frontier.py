@@ -49,6 +49,17 @@ def plot_frontier(
         If an argument is not allowed.
     MissingExtraError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_isoflop_profiles
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> table = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> ax = plot_frontier(fit_isoflop_profiles(table))
+    >>> ax.get_ylabel()
+    'optimal parameters N'
     """
     if quantity not in _AXIS:
         raise InputError(f"quantity must be 'n_params' or 'n_tokens', found {quantity!r}")

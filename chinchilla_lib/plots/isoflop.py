@@ -36,6 +36,16 @@ def plot_isoflop_profiles(result: FrontierFit | SweepTable, ax: "Axes | None" = 
         If the budgets of a table cannot be told apart.
     MissingExtraError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> table = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> ax = plot_isoflop_profiles(table)
+    >>> ax.get_xlabel()
+    'parameters N'
     """
     ax = axes_or_new(ax)
     if isinstance(result, FrontierFit):

@@ -50,6 +50,12 @@ def new_axes(figsize: tuple[float, float] = FIGURE_SIZE) -> "Axes":
     ------
     MissingExtraError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> ax = new_axes()
+    >>> tuple(float(inches) for inches in ax.figure.get_size_inches())
+    (5.6, 3.8)
     """
     with style():
         from matplotlib import pyplot
@@ -141,7 +147,15 @@ def sequence_colors(n_colors: int) -> list[str]:
 
 
 def label_axes(ax: "Axes", *, x: str, y: str, title: str = "") -> None:
-    """Name both axes, put the title on the left, and add a legend where lines have labels."""
+    """Name both axes, put the title on the left, and add a legend where lines have labels.
+
+    Examples
+    --------
+    >>> ax = new_axes()
+    >>> label_axes(ax, x="parameters N", y="loss", title="A valley")
+    >>> ax.get_title(loc="left")
+    'A valley'
+    """
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     ax.set_title(title, loc="left")

@@ -149,6 +149,12 @@ def load_recorded(name: str) -> Recorded:
     ------
     InputError
         If there is none of that name.
+
+    Examples
+    --------
+    >>> recorded = load_recorded("main-cpu-60")
+    >>> len(recorded.table())
+    98
     """
     folder = files("chinchilla_lib.reference") / "recorded"
     names = list_recorded()

@@ -42,6 +42,15 @@ def list_budgets(table: SweepTable) -> tuple[BudgetRuns, ...]:
     ------
     InputError
         If budgets cannot be told apart.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> table = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> [(row.flops, row.n_sizes) for row in list_budgets(table)]
+    [(1e+18, 9), (1e+19, 9), (1e+20, 9)]
     """
     found = []
     for valley in table.valleys():

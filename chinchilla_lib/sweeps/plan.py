@@ -232,6 +232,13 @@ def plan_isoflop_sweep(
     ------
     InputError
         If a budget buys less than 20 steps of a model.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> len(plan.configs), plan.configs[0].n_steps
+    (18, 1156)
     """
     widths, ladder = dict(tier.widths), None
     if tier.staged and widths:

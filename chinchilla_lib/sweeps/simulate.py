@@ -68,6 +68,13 @@ def simulate_table(
     ------
     InputError
         If a count is not positive, or `noise`, `noise_model` or `seed` is out of range.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> table = simulate_table(law, [7e10, 2.8e11], [1.4e12, 3e11])
+    >>> [round(float(loss), 3) for loss in table.loss]
+    [1.937, 1.993]
     """
     sizes, tokens = np.broadcast_arrays(np.atleast_1d(n_params), np.atleast_1d(n_tokens))
     sizes, tokens = sizes.astype(np.float64), tokens.astype(np.float64)

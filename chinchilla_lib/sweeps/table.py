@@ -50,6 +50,15 @@ class SweepTable:
     ------
     InputError
         If columns differ in length, a number is outside its range, or a `run_id` occurs twice.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> table = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> len(table), len(table.valleys())
+    (27, 3)
     """
 
     run_id: tuple[str, ...]

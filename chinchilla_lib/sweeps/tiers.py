@@ -210,7 +210,14 @@ TIERS: dict[str, Tier] = {
 
 
 def tier_shape(tier: Tier, d_model: int) -> TransformerShape:
-    """Shape of a width of a tier."""
+    """Shape of a width of a tier.
+
+    Examples
+    --------
+    >>> shape = tier_shape(TIERS["ci"], 32)
+    >>> shape.n_layers, shape.n_heads, shape.ffw_size
+    (2, 2, 128)
+    """
     return rope_shape(
         d_model,
         n_layers=tier.n_layers,
