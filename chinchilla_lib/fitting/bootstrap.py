@@ -21,7 +21,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["MAX_DRAWS", "Estimator", "bootstrap_fit", "resample_counts"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 MAX_DRAWS: Final = 1_000_000
 _CELLS: Final = 4_000_000  # counts held at once
@@ -158,7 +158,7 @@ def resample_counts(
         rows = np.arange(n_batch)[:, None]
         yield [
             np.bincount(
-                (rows * n_runs + stream.integers(n_runs, size=(n_batch, n_runs))).ravel(),
+                (rows * n_runs + stream.integers(n_runs, size=(n_batch, n_runs))).astype(np.intp).ravel(),
                 minlength=n_batch * n_runs,
             ).reshape(n_batch, n_runs)
             for n_runs, stream in zip(sizes, streams, strict=True)
@@ -174,7 +174,7 @@ def subsample_counts(
         yield [
             (
                 stream.permuted(np.tile(np.arange(n_runs), (n_batch, 1)), axis=1) < round(_SUBSAMPLE * n_runs)
-            ).astype(np.int64)
+            ).astype(np.intp)
             for n_runs, stream in zip(sizes, streams, strict=True)
         ]
 

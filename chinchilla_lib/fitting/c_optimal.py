@@ -25,7 +25,7 @@ from chinchilla_lib.errors import InputError
 __all__ = ["Offers", "Optimum", "optimal_counts", "whole_counts"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _GAP: Final = 1e-9  # of the variance, between a design and its bound
 _MOST_ROUNDS: Final = 200
@@ -215,9 +215,9 @@ def whole_counts(offers: Offers, optimum: Optimum) -> IntArray:
     array of int, shape (n_offers,)
         At a price of the budget at most. `Optimum.bound` tells how far it can be from the best.
     """
-    floors = np.floor(optimum.counts + _WHOLE).astype(np.int64)
+    floors = np.floor(optimum.counts + _WHOLE).astype(np.intp)
     if floors @ offers.prices > offers.budget * _PAID or floors.sum() > offers.max_count:
-        floors = np.floor(optimum.counts * (1 - _WHOLE)).astype(np.int64)
+        floors = np.floor(optimum.counts * (1 - _WHOLE)).astype(np.intp)
     counts = _exchange(offers, _spend(offers, floors))
     if counts.sum() <= _FEW_RUNS:
         counts = _rebuild(offers, counts)
@@ -237,7 +237,7 @@ def _spend(offers: Offers, counts: IntArray) -> IntArray:
             budget=budget,
             max_count=places,
         )
-        more = np.floor(optimal_counts(rest).counts * (1 - _WHOLE)).astype(np.int64)
+        more = np.floor(optimal_counts(rest).counts * (1 - _WHOLE)).astype(np.intp)
         if not more.any():
             gains = _gains(rest)
             gains[offers.prices > budget * _PAID] = -np.inf

@@ -15,7 +15,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["Choice", "Ranking", "SizeCurves", "rank_curves"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
 _CHUNK: Final = 256
@@ -113,7 +113,7 @@ def rank_curves(curves: CurveTable, log_flops: FloatArray, window: float) -> Ran
         joined = [np.concatenate(pair) for pair in zip(best, (number, loss, log_d), strict=True)]
         order = np.argsort(joined[1], axis=0, kind="stable")[:_KEPT]
         best = [np.take_along_axis(part, order, axis=0) for part in joined]
-    return Ranking(best[0].astype(np.int64), best[1], best[2], log_n, lowest, highest)
+    return Ranking(best[0].astype(np.intp), best[1], best[2], log_n, lowest, highest)
 
 
 class SizeCurves:
@@ -137,7 +137,7 @@ class SizeCurves:
         self._y, self._d = np.log(table.loss), np.log(table.n_tokens)
         self.lowest, self.highest = np.full(len(log_flops), np.inf), np.full(len(log_flops), -np.inf)
         for size, runs in zip(self.sizes, self.runs, strict=True):
-            held = np.isfinite(self._interpolate(runs, np.ones(len(runs), dtype=np.int64), log_flops)[0])
+            held = np.isfinite(self._interpolate(runs, np.ones(len(runs), dtype=np.intp), log_flops)[0])
             self.lowest[held] = np.minimum(self.lowest[held], math.log(size))
             self.highest[held] = math.log(size)  # sizes ascend
 

@@ -35,7 +35,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["detectable_curvature", "measure_curvature"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _FEWEST_BUDGETS: Final = 4  # three coefficients, and one left for the scatter about them
 _FEWEST_DRAWS: Final = 100

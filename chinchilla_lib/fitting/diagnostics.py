@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 Interval = tuple[float, float]
 
 SCHEMES: Final[Mapping[str, str]] = {

@@ -30,7 +30,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["envelope_estimator", "fit_envelope"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
 N_BUDGETS: Final = 1_500
@@ -209,7 +209,7 @@ class _Envelope:
             ranking = rank_curves(curves, self.log_flops, window)
             self.source = _Source(ranking, strata, np.searchsorted(strata, place))
         self.strata = self.source.strata
-        ones = np.ones((1, len(self.strata)), dtype=np.int64)
+        ones = np.ones((1, len(self.strata)), dtype=np.intp)
         self.whole = self.source.choose(ones, np.arange(N_BUDGETS))
         self.at_bottom = self.whole.log_n[0] <= self.source.ranking.lowest
         self.at_top = self.whole.log_n[0] >= self.source.ranking.highest

@@ -23,7 +23,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["FORMS", "BudgetErrors", "Foretell", "Form", "FormComparison", "FormErrors", "compare_forms"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 Foretell = Callable[[SweepTable], FloatArray]
 """From runs to their losses, nats per token; the losses in the table are not looked at."""
 

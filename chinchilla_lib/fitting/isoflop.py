@@ -26,7 +26,7 @@ from chinchilla_lib.sweeps.table import SweepTable, Valley
 __all__ = ["ISOFLOP", "ParabolaFit", "fit_isoflop_profiles"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _FEW: Final = 8
 _REASONS: Final = (
@@ -129,7 +129,7 @@ def _fit_valley(table: SweepTable, valley: Valley) -> ValleyFit:
     loss, log_n = table.loss[valley.index], np.log(table.n_params[valley.index])
     center, half_width = (log_n[0] + log_n[-1]) / 2, (log_n[-1] - log_n[0]) / 2
     z, size = (log_n - center) / half_width, size_numbers(log_n)
-    parabola = fit_parabolas(z, size, loss, np.ones((1, len(loss)), dtype=np.int64))
+    parabola = fit_parabolas(z, size, loss, np.ones((1, len(loss)), dtype=np.intp))
     u, slope, bend = float(parabola.center[0]), float(parabola.c1[0]), float(parabola.c2[0])
     lowest = float(parabola.argmin[0])
     log_n_opt = float(center + half_width * lowest)

@@ -24,7 +24,7 @@ __all__ = [
     "minima_by_seed",
 ]
 
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _FEWEST_MINIMA: Final = 3
 _N_LAW: Final = 5  # E, A, B, alpha, beta

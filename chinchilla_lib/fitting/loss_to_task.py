@@ -213,7 +213,7 @@ def _check(
     chance: float,
     groups: Sequence[object],
     n_draws: int,
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
     x, y = np.asarray(loss, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
     if not (x.ndim == 1 and x.shape == y.shape and len(groups) == len(x)):
         raise InputError(
@@ -234,7 +234,7 @@ def _check(
             f"the task is at chance everywhere: the best of {len(y)} runs has {y.max():.3f} of {n_items} "
             f"items right, guessing {chance:.3f}; a curve would be fitted to noise"
         )
-    return x, y, np.array([names[name] for name in groups], dtype=np.int64)
+    return x, y, np.array([names[name] for name in groups], dtype=np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +242,7 @@ class _Search:
     """Least squares of y against level + height * shape, the shape scanned."""
 
     y: FloatArray
-    index: npt.NDArray[np.int64]
+    index: npt.NDArray[np.intp]
     basis: FloatArray
     grid: FloatArray
     grid_shape: tuple[int, ...]

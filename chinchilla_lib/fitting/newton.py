@@ -11,7 +11,7 @@ __all__ = ["Evaluate", "Minimum", "Scale", "minimise", "solve_positive"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 Evaluate = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray, FloatArray]]
 Scale = Callable[[FloatArray, IntArray], FloatArray]
 
@@ -149,7 +149,7 @@ class _State:
     def empty(cls, n_free: int) -> "_State":
         none, rows = np.empty(0), np.empty((0, n_free))
         return cls(
-            np.empty(0, dtype=np.int64), rows, none, rows, np.empty((0, n_free, n_free)), rows, none, none
+            np.empty(0, dtype=np.intp), rows, none, rows, np.empty((0, n_free, n_free)), rows, none, none
         )
 
     def join(self, other: "_State") -> "_State":

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _CELLS: Final = 12_000  # rows times runs of a block, so that its arrays stay in the cache
 _N_ARRAYS: Final = 13

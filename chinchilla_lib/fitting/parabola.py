@@ -12,7 +12,7 @@ import numpy.typing as npt
 __all__ = ["Parabolas", "fit_parabolas", "fit_parabolas_to_losses"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _FLAT = 1e-9  # curvature over the half-width of the valley, relative to the loss: below it is rounding
 _COLLINEAR = 1e-12  # share of the spread of z^2 that is not explained by 1 and z

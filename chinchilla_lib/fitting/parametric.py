@@ -24,7 +24,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["PARAMETRIC", "fit_parametric", "parametric_estimator", "parametric_options"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _EXPONENTS: Final = (0.02, 5.0)
 _VANISHED: Final = 1e-6  # of the loss
@@ -183,7 +183,7 @@ def _check_runs(table: SweepTable, space: Space) -> None:
 
 def _order(table: SweepTable) -> IntArray:
     """The runs in an order that does not depend on that of the rows."""
-    return np.lexsort((table.loss, table.n_tokens, table.n_params)).astype(np.int64)
+    return np.lexsort((table.loss, table.n_tokens, table.n_params)).astype(np.intp)
 
 
 def _without_traces(runs: Runs, optimum: Optimum, delta: float) -> FloatArray:

@@ -21,7 +21,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["METHODS", "N_PARABOLA", "Analysis", "Estimates", "check_method", "n_fitted"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
 METHODS: Final = ("isoflop", "valley")
@@ -103,7 +103,7 @@ class Analysis:
             truth=truth,
             # Of the design's losses: where a level was raised with E, those of the law are far off.
             scale=noise * design.loss[order],
-            first=np.cumsum([0, *(len(valley.index) for valley in valleys[:-1])]).astype(np.int64),
+            first=np.cumsum([0, *(len(valley.index) for valley in valleys[:-1])]).astype(np.intp),
             tokens=tuple(fit_tokens(table, valley.index) for valley in points),
             log_flops=np.log([valley.flops for valley in points]),
         )

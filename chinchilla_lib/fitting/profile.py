@@ -31,7 +31,7 @@ from chinchilla_lib.fitting.search import Space, parameter_bounds
 __all__ = ["PROFILED", "profile_interval", "profile_intervals", "quasi_scale"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 PROFILED: Final = ("E", "A", "B", "alpha", "beta", "a", "n_opt")
 """Quantities that have a profile."""
@@ -182,7 +182,7 @@ class _Profile:
 
         def evaluate(free: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
             whole, slopes, bends = zip(*(fill(point) for point in free), strict=True)
-            value, gradient, hessian = objective(np.stack(whole), np.zeros(len(rows), dtype=np.int64))
+            value, gradient, hessian = objective(np.stack(whole), np.zeros(len(rows), dtype=np.intp))
             slope, bend = np.stack(slopes), np.stack(bends)
             reduced = np.einsum("nji,njk,nkl->nil", slope, hessian, slope) + gradient[:, :1, None] * bend
             return value, np.einsum("nj,nji->ni", gradient, slope), reduced

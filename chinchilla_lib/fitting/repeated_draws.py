@@ -96,7 +96,7 @@ def bootstrap_data_constrained(
     laws: list[RepeatedDataLoss] = []
     n_unchecked = 0
     for counts in resample_counts(sizes, n_draws, np.random.default_rng(seed)):
-        by_run = np.empty((len(counts[0]), len(table)), dtype=np.int64)
+        by_run = np.empty((len(counts[0]), len(table)), dtype=np.intp)
         by_run[:, order] = np.concatenate(counts, axis=1)
         params, predicted = refit_surface(
             surface, log_loss, surface.params_of(fit.law), by_run, lower=lower, upper=upper, delta=fit.delta

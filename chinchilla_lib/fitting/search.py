@@ -28,7 +28,7 @@ from chinchilla_lib.fitting.projection import START_COUNTS, projection_starts
 __all__ = ["Optimum", "Space", "approach", "find_optimum", "finish", "parameter_bounds"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _SMALLEST_EXPONENT: Final = 1e-3
 _LARGEST_EXPONENT: Final = 20.0

@@ -13,7 +13,7 @@ import numpy.typing as npt
 __all__ = ["ProfileData", "SharedExponents", "fit_shared_exponents", "grid_starts"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 GRID: Final = np.geomspace(0.03, 3.0, 16)
 LOWEST: Final = 0.005

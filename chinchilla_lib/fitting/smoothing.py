@@ -28,7 +28,7 @@ def smooth_curves(curves: CurveTable, window: float) -> FloatArray:
     array of float, shape (n_points,)
     """
     step, loss = curves.step, curves.loss
-    run = np.repeat(np.arange(len(curves)), np.diff(curves.first, append=len(loss)))
+    run = np.repeat(np.arange(len(curves)), np.diff(curves.first, append=len(loss)).astype(np.intp))
     s0, t0 = np.ones(len(loss)), loss.copy()
     s1, s2, t1 = np.zeros((3, len(loss)))
     for shift in range(1, len(loss)):

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 LogSurface = Callable[[FloatArray], FloatArray]
 """From parameters, shape (n_rows, n_free), to the fitted ln L, shape (n_rows, n_runs)."""
 

@@ -36,7 +36,7 @@ from chinchilla_lib.sweeps.table import SweepTable, Valley
 __all__ = ["VALLEY", "fit_valley"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _AGREE: Final = 1e-9  # starts whose objectives differ by less than this share agree
 _EXACT: Final = 1e-8  # as in shared_exponents: residuals below this share of the loss count as none

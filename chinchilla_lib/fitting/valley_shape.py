@@ -15,7 +15,7 @@ from chinchilla_lib.sweeps.table import SweepTable
 __all__ = ["ProfileFit", "fit_tokens", "log_minimum"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from chinchilla_lib.sweeps.table import SweepTable, Valley
 __all__ = ["check_minima", "check_valleys", "edge_reason", "size_numbers"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 _SAME_SIZE: Final = 1e-9  # sizes closer than this in ln N are one size
 
@@ -51,7 +51,7 @@ def check_valleys(table: SweepTable) -> tuple[Valley, ...]:
 
 def size_numbers(log_n: FloatArray) -> IntArray:
     """Number of the distinct size of each run, from 0; `log_n` ascending."""
-    return np.concatenate([[0], np.cumsum(np.diff(log_n) > _SAME_SIZE)]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(np.diff(log_n) > _SAME_SIZE)]).astype(np.intp)
 
 
 def edge_reason(log_n: FloatArray, loss: FloatArray, log_n_opt: float) -> str | None:
