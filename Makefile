@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book ledger test test-fast test-faults lint links serve lab bench-train bench-fit bench-eval certify coverage experiments
+.PHONY: help setup book ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -70,6 +70,12 @@ links: setup  ## write the repository's address from _config.yml wherever it mus
 
 serve: book  ## show the book at a local address
 	@$(TOOL) serve
+
+lite: setup  ## build the chapters that run in a browser, in _build/lite
+	@$(TOOL) lite
+
+lite-run: lite  ## run chapters in headless Chromium; Pyodide comes over the network (ARGS="NAME ...")
+	@$(VENV_PYTHON) -m book._tools.lite_run $(ARGS)
 
 lab: setup  ## open JupyterLab on the notebooks
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m jupyterlab --notebook-dir notebooks

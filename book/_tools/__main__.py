@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from book._tools import ledger, notebooks, pages, published, sweep
+from book._tools import ledger, lite, notebooks, pages, published, sweep
 from book._tools.address import write_links
 from book._tools.project import BuildError, Project, duration, elapsed, locked, say
 from book._tools.serve import serve
@@ -62,11 +62,18 @@ def make_ledger(project: Project) -> None:
     ledger.write_record(project)
 
 
+def make_lite(project: Project) -> None:
+    """The chapters that run in a browser."""
+    with locked(project):
+        lite.build(project)
+
+
 STEPS = {
     "book": make_book,
     "ledger": make_ledger,
     "notebooks": make_notebooks,
     "links": links,
+    "lite": make_lite,
     "serve": serve,
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from book._tools import citation, front, ledger, publish
+from book._tools import citation, front, ledger, lite, publish
 from book._tools.address import Address
 from book._tools.notebooks import outputs_of
 from book._tools.project import BuildError, Project, digest, duration, elapsed, files_under, say
@@ -37,7 +37,8 @@ def staged_files(project: Project) -> dict[str, bytes]:
     for path in files_under(project.root / "book", skip=("_tools", "__pycache__")):
         staged[path.relative_to(project.root).as_posix()] = path.read_bytes()
     for name in project.notebook_names():
-        staged[f"notebooks/{name}.ipynb"] = outputs_of(project, name)[0].read_bytes()
+        executed = outputs_of(project, name)[0].read_bytes()
+        staged[f"notebooks/{name}.ipynb"] = lite.linked(project, name, executed)
     ledger.fill(project, staged)
     address = Address.read(project).url.encode()
     for name in [name for name in staged if name.endswith(".md")]:

@@ -72,6 +72,11 @@ class Project:
         """The finished site."""
         return self.build / "site"
 
+    @property
+    def lite(self) -> Path:
+        """The finished site of the chapters that run in a browser."""
+        return self.build / "lite"
+
     def read_yaml(self, name: str) -> Any:
         """A YAML file of the root, such as ``_config.yml``."""
         return yaml.safe_load((self.root / name).read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
@@ -32,7 +33,7 @@ def checkout(project: Project, tmp_path: Path) -> Project:
     for name in copy.notebook_names():
         target = outputs_of(copy, name)[0]
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("{}")
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A")]), target)
     return copy
 
 
