@@ -1,11 +1,17 @@
+import ast
 import doctest
 import importlib
+import inspect
+import json
 import pkgutil
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 import chinchilla_lib
 
+ROOT = Path(__file__).resolve().parents[1]
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(chinchilla_lib.__path__, "chinchilla_lib.")
@@ -16,6 +22,28 @@ MODULES = [
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_give_what_they_print(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_what_chapters_use_most_has_an_example() -> None:
+    """A function or class that four chapters import; those without an example are named with the reason."""
+    without = {
+        "InputError": "an error; what raises it says when",
+        "load_published": "its file is not on every machine",
+        "prepare_corpus": "writes a corpus into the workspace",
+    }
+    used: Counter[tuple[str, str]] = Counter()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+        nodes = [node for tree in code for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        used.update({(node.module or "", alias.name) for node in nodes for alias in node.names})
+    missing = []
+    for (module, name), chapters in used.items():
+        public = module.split(".")[0] == "chinchilla_lib" and not module.rpartition(".")[2].startswith("_")
+        thing = getattr(importlib.import_module(module), name, None) if public and chapters >= 4 else None
+        if (inspect.isfunction(thing) or inspect.isclass(thing)) and ">>>" not in (thing.__doc__ or ""):
+            missing.append(name)
+    assert sorted(missing) == sorted(without)
 
 
 def test_there_are_examples_to_test() -> None:

@@ -86,6 +86,18 @@ def bootstrap_fit(
     InputError
         If the table cannot be fitted, `n_draws` or `seed` is out of range, or the method does not know
         the scheme.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import ISOFLOP
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.001)
+    >>> fit = bootstrap_fit(ISOFLOP, runs, n_draws=200)
+    >>> low, high = fit.interval("a")
+    >>> low < law.a < high
+    True
     """
     if not 0 <= n_draws <= MAX_DRAWS:
         raise InputError(f"the number of bootstrap draws must be from 0 to {MAX_DRAWS}, found {n_draws}")

@@ -45,6 +45,13 @@ def plot_exponents(
         If there are no rows, or more groups than colours.
     MissingExtraError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> rows = {"this book": [("Approach 2", 0.5, (0.4, 0.6))], "printed": [("Approach 2", 0.49, None)]}
+    >>> ax = plot_exponents(rows, truth=0.5)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['Approach 2', 'Approach 2']
     """
     if not any(groups.values()) or len(groups) > len(PALETTE):
         raise InputError(f"groups must be 1 to {len(PALETTE)} with a row, found {len(groups)}")
