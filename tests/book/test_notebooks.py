@@ -39,10 +39,10 @@ def test_notebook_is_committed_without_results(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_notebook_opens_with_title_colab_cell_parameters_and_their_check(name: str) -> None:
+def test_notebook_opens_with_label_title_colab_cell_parameters_and_their_check(name: str) -> None:
     document = read(name)
-    opening = document.cells[0].source.removeprefix(f"(chapter-{name})=\n")
-    assert document.cells[0].cell_type == "markdown" and opening.startswith("# ")
+    assert document.cells[0].cell_type == "markdown"
+    assert document.cells[0].source.startswith(f"(chapter-{name})=\n# ")
     assert tagged(document, COLAB_TAG) == [1]
     assert tagged(document, "parameters") == [2]
     assert "check_parameters()" in document.cells[3].source.splitlines()
