@@ -1,7 +1,7 @@
 """Repeated data: the law of Muennighoff et al. (2023) fitted to runs, and optima where data are limited."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -245,9 +245,12 @@ def allocate_data_constrained(
     fresh_n, fresh_d = law.law.n_opt(flops), law.law.d_opt(flops)
     middle = math.log(fresh_n)
 
+    # Without E: beside it digits of the terms that decide would be lost.
+    above = replace(law, law=replace(law.law, E=0.0))
+
     def loss(log_n: FloatArray) -> FloatArray:
         n_params = np.exp(log_n)
-        return law.loss(n_params, flops / (6 * n_params), unique_tokens)
+        return above.loss(n_params, flops / (6 * n_params), unique_tokens)
 
     grid = np.linspace(middle - _SIDE, middle + _SIDE, _POINTS)
     lowest = int(np.argmin(loss(grid)))
