@@ -51,6 +51,9 @@ VERDICTS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 )
 """The verdict in words, by what our figure rests on and how it compares."""
 
+_SAID: Final = {"agrees": "as the paper has it", "differs": "not what the paper has", "open": "cannot tell"}
+"""Verdicts on what is said of the paper, held against its own numbers."""
+
 PARTS: Final = (
     "abstract",
     "counting",
@@ -194,7 +197,9 @@ class Settled:
 
     @property
     def verdict(self) -> str:
-        """In words: one of `VERDICTS`, and no figure is exactly "at least" another."""
+        """In words: of `VERDICTS`, but what is said of the paper is not its own, and no bound is met exactly."""
+        if self.claim.part == "popular" and self.claim.basis == "paper":
+            return _SAID[self.outcome]
         if (self.claim.basis, self.outcome) == ("paper", "agrees") and self.claim.relation != "=":
             return "borne out by the paper's own tables"
         return VERDICTS[self.claim.basis, self.outcome]

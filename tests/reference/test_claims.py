@@ -68,6 +68,16 @@ def test_an_interval_decides_only_when_it_lies_on_one_side() -> None:
     assert row.settle(0.60, (0.3, 0.9)).outcome == "open"
 
 
+def test_what_is_said_of_the_paper_is_not_its_own_contradiction() -> None:
+    said = claim("55", part="popular", basis="paper")
+    assert said.settle(5.5).verdict == "not what the paper has"
+    assert said.settle(55).verdict == "as the paper has it"
+    assert (
+        claim("55", part="popular", basis="published").settle(5.5).verdict
+        == "contradicted by published points"
+    )
+
+
 def test_at_least_and_at_most_have_one_side() -> None:
     at_least = claim("20", relation=">=")
     assert at_least.settle(400).outcome == "agrees"
