@@ -197,7 +197,7 @@ class Settled:
 
     @property
     def verdict(self) -> str:
-        """In words: of `VERDICTS`, but what is said of the paper is not its own, and no bound is met exactly."""
+        """In words; what is said of the paper is not its own, and no bound is met exactly."""
         if self.claim.part == "popular" and self.claim.basis == "paper":
             return _SAID[self.outcome]
         if (self.claim.basis, self.outcome) == ("paper", "agrees") and self.claim.relation != "=":
