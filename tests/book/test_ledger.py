@@ -123,3 +123,13 @@ def test_every_verdict_links_to_its_cell(project: Project, site: Path) -> None:
         if row.claim.chapter:
             page = (site / "notebooks" / f"{row.claim.chapter}.html").read_text()
             assert f'id="claim-{row.claim.id}"' in page
+
+
+def test_pages_name_claims_that_there_are(project: Project) -> None:
+    named = [
+        name
+        for path in (project.root / "book").glob("*.md")
+        for row in ledger.SOME.findall(path.read_text())
+        for name in row.split()
+    ]
+    assert len(named) > 5 and set(named) <= set(claims.load_claims())
