@@ -99,7 +99,7 @@ def test_left_out_chapters_are_chapters() -> None:
     assert set(lite.LEFT_OUT) <= set(PROJECT.notebook_names())
 
 
-# All run in `make lite-run ARGS=--all`, in a real browser; here those of most modules that run within seconds.
+# `make lite-run ARGS=--all` runs all in a real browser; here are some that take seconds.
 @pytest.mark.parametrize(
     "name", [*lite.LEFT_OUT, "approach-2-isoflop", "flop-accounting", "models", "your-runs"]
 )
