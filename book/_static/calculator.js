@@ -115,7 +115,7 @@ function show(data, setting) {
 
 // The same in the library. Laws that it does not name are written out.
 function call(data, setting, found) {
-  const flops = found.six_nd.toPrecision(12), named = setting.law !== "main", { law } = data.laws[setting.law];
+  const flops = Number(found.six_nd.toPrecision(12)), named = setting.law !== "main", { law } = data.laws[setting.law];
   if (named && !setting.served && !setting.unique) return `chinchilla-lib allocate --flops ${flops} --law ${setting.law}`;
   const start = named
     ? `from chinchilla_lib.reference.laws import LAWS${setting.unique ? ", MUENNIGHOFF" : ""}\nlaw = LAWS["${setting.law}"].law`
