@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from book._tools import calculator, citation, front, ledger, lite, publish
+from book._tools import calculator, citation, explore, front, ledger, lite, publish
 from book._tools.address import Address
 from book._tools.notebooks import outputs_of
 from book._tools.project import BuildError, Project, digest, duration, elapsed, files_under, say
@@ -45,6 +45,8 @@ def staged_files(project: Project) -> dict[str, bytes]:
         staged[name] = staged[name].replace(URL_PLACE, address)
     staged[front.PATH] = front.draw()
     staged[calculator.PATH] = calculator.draw()
+    staged[explore.PATH] = explore.draw()
+    staged[explore.LIBRARY_PATH] = explore.library()
     staged["book/citation.bib"] = citation.bibtex(project).encode()
     for path, name in mathjax_files():
         staged[f"{STATIC}/mathjax/{name}"] = path.read_bytes()
