@@ -22,13 +22,27 @@ def data_folder(*parts: str) -> Path:
 
     The folder named by the environment variable ``CHINCHILLA_DATA``, else ``chinchilla-lib`` in the user's
     cache folder.
+
+    Examples
+    --------
+    >>> data_folder("published").name
+    'published'
     """
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("CHINCHILLA_DATA") or Path(cache) / "chinchilla-lib").joinpath(*parts)
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces, as 64 hexadecimal digits."""
+    """SHA-256 of a file, read in pieces, as 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "empty"
+    ...     _ = path.write_bytes(b"")
+    ...     file_sha256(path)[:16]
+    'e3b0c44298fc1c14'
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -73,6 +87,13 @@ def run_tool(command: Sequence[str], *, folder: Path, what: str) -> None:
     InputError
         If the program is missing or fails; the message says what could not be had, and the program's last
         line why.
+
+    Examples
+    --------
+    >>> run_tool(["no-such-tool"], folder=Path.cwd(), what="a corpus")
+    Traceback (most recent call last):
+        ...
+    chinchilla_lib.errors.InputError: a corpus cannot be had: this machine has no 'no-such-tool'
     """
     tool_output(command, folder=folder, what=what)
 
@@ -85,6 +106,13 @@ def tool_output(command: Sequence[str], *, folder: Path, what: str) -> str:
     InputError
         If the program is missing or fails; the message says what could not be had, and the program's last
         line why.
+
+    Examples
+    --------
+    >>> import sys
+    >>> command = [sys.executable, "-c", "print('fetched')"]
+    >>> tool_output(command, folder=Path.cwd(), what="a line of text").strip()
+    'fetched'
     """
     _log.info("downloading %s", what)
     try:

@@ -435,6 +435,12 @@ class RepeatedDataLoss:
 
 
 def saturate(repeats: FloatArray, limit: float | FloatArray) -> FloatArray:
-    """What repeats are worth: ``limit (1 - exp(-repeats / limit))``, or all where the limit is infinite."""
+    """What repeats are worth: ``limit (1 - exp(-repeats / limit))``, or all where the limit is infinite.
+
+    Examples
+    --------
+    >>> saturate(np.array([1.0, 4.0, 100.0]), 15.39).round(2)
+    array([ 0.97,  3.52, 15.37])
+    """
     limit = np.minimum(limit, 1e15)  # beyond it no double tells
     return np.asarray(-limit * np.expm1(-repeats / limit), dtype=np.float64)

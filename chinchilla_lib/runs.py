@@ -398,6 +398,20 @@ def compare_heldout(first: RunRecord, second: RunRecord) -> tuple[float, float]:
     ------
     InputError
         If they were not measured on the same windows.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.simulate import simulate_run
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> run = simulate_run(plan_isoflop_sweep(TIERS["ci"], corpus="mine").configs[0], law)
+    >>> first = replace(run, heldout=DocumentLosses((0, 1, 2), (100, 300, 100), (3.1, 2.9, 3.4)))
+    >>> second = replace(run, heldout=DocumentLosses((0, 1, 2), (100, 300, 100), (3.0, 2.8, 3.4)))
+    >>> [round(value, 3) for value in compare_heldout(first, second)]
+    [0.08, 0.025]
     """
     a, b = first.heldout, second.heldout
     same = first.config.corpus == second.config.corpus and a and b and a.document == b.document
@@ -426,6 +440,12 @@ def clustered_mean(means: npt.NDArray[np.float64], weights: npt.NDArray[np.float
     -------
     mean, standard_error : float
         The error is infinite when there is one cluster only.
+
+    Examples
+    --------
+    >>> mean, se = clustered_mean(np.array([3.1, 2.9, 3.4]), np.array([100.0, 300.0, 100.0]))
+    >>> f"{mean:.3f} {se:.3f}"
+    '3.040 0.136'
     """
     mean = float(np.average(means, weights=weights))
     g = len(means)

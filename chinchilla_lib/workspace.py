@@ -20,6 +20,11 @@ def folder(*parts: str) -> Path:
     Returns
     -------
     pathlib.Path
+
+    Examples
+    --------
+    >>> folder("sweeps", "ci").parts[-2:]
+    ('sweeps', 'ci')
     """
     root = os.environ.get("CHINCHILLA_WORK") or "chinchilla-work"
     return Path(root).joinpath(*parts)

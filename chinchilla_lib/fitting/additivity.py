@@ -75,6 +75,16 @@ def check_additivity(table: SweepTable) -> Additivity:
     ------
     InputError
         If there are fewer, or the loss does not fall from budget to budget.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> found = check_additivity(runs)
+    >>> f"measured {found.measured:.3f}, required {found.required:.3f}"
+    'measured 0.482, required 0.481'
     """
     fit = fit_isoflop_profiles(table)
     if len(fit.points) < _FEWEST:

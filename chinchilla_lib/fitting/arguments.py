@@ -14,6 +14,13 @@ def check_level(level: float) -> None:
     ------
     InputError
         If it is not.
+
+    Examples
+    --------
+    >>> check_level(0.1)
+    Traceback (most recent call last):
+        ...
+    chinchilla_lib.errors.InputError: level must be from 0.5, below 1, found 0.1; 0.9 is usual
     """
     if not 0.5 <= level < 1:
         raise InputError(f"level must be from 0.5, below 1, found {level!r}; 0.9 is usual")

@@ -164,6 +164,12 @@ def resample_counts(
     ------
     list of array of int, shape (n_batch, n_runs of the stratum)
         For each stratum; every row sums to the number of its runs.
+
+    Examples
+    --------
+    >>> [(fours, twos)] = resample_counts([4, 2], 3, np.random.default_rng(0))
+    >>> fours.shape, fours.sum(axis=1), twos.sum(axis=1)
+    ((3, 4), array([4, 4, 4]), array([2, 2, 2]))
     """
     streams = rng.spawn(len(sizes))
     for n_batch in _batch_sizes(n_draws, sum(sizes), n_cells):

@@ -114,6 +114,13 @@ def optimal_counts(offers: Offers) -> Optimum:
     -------
     Optimum
         ``bound`` holds for any counts of the affordable offers, whole or not.
+
+    Examples
+    --------
+    >>> slopes, prices = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 1.0, 5.0])
+    >>> offers = Offers(slopes, prices, direction=np.array([0.0, 1.0]), budget=10.0)
+    >>> optimal_counts(offers).counts.round(3)
+    array([ 0., 10.,  0.])
     """
     inside = np.flatnonzero(offers.prices <= offers.budget * _PAID)
     slopes = offers.slopes[inside]
@@ -214,6 +221,14 @@ def whole_counts(offers: Offers, optimum: Optimum) -> IntArray:
     -------
     array of int, shape (n_offers,)
         At a price of the budget at most. `Optimum.bound` tells how far it can be from the best.
+
+    Examples
+    --------
+    >>> slopes, prices = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 3.0, 5.0])
+    >>> offers = Offers(slopes, prices, direction=np.array([1.0, 1.0]), budget=10.0)
+    >>> counts = whole_counts(offers, optimal_counts(offers))
+    >>> counts, float(counts @ prices)
+    (array([0, 0, 2]), 10.0)
     """
     floors = np.floor(optimum.counts + _WHOLE).astype(np.intp)
     if floors @ offers.prices > offers.budget * _PAID or floors.sum() > offers.max_count:

@@ -90,6 +90,17 @@ def rank_curves(curves: CurveTable, log_flops: FloatArray, window: float) -> Ran
         ln of the budgets, ascending.
     window : float
         Of the smoothing, in steps.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> from chinchilla_lib.sweeps.simulate import simulate_curves
+    >>> ranking = rank_curves(simulate_curves(law, runs), np.log([1e18, 1e19]), 10.0)
+    >>> (np.exp(ranking.log_n[ranking.run[0]]) / law.n_opt(np.array([1e18, 1e19]))).round(2)
+    array([1., 1.])
     """
     smooth, x, y = smooth_curves(curves, window), np.log(curves.flops), np.log(curves.n_tokens)
     n_budgets = len(log_flops)

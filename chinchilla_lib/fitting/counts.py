@@ -41,6 +41,16 @@ def repeated_rows(table: SweepTable) -> tuple[str, ...]:
     """A message if rows repeat another's size, tokens, loss and seed; else none.
 
     Replicates with other seeds have other losses, and are runs like any.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_table
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> len(repeated_rows(simulate_table(law, [1e8, 2e8, 1e8], [2e9, 2e9, 2e9])))
+    1
+    >>> repeated_rows(simulate_table(law, [1e8, 2e8, 4e8], [2e9, 2e9, 2e9]))
+    ()
     """
     columns = [table.n_params, table.n_tokens, table.loss]
     if table.seed is not None:

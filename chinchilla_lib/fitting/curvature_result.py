@@ -254,5 +254,11 @@ class Curvature:
 
 
 def change_per_decade(c2: float) -> float:
-    """Change of the exponent a over a factor of ten in compute, 2 c2 ln 10."""
+    """Change of the exponent a over a factor of ten in compute, 2 c2 ln 10.
+
+    Examples
+    --------
+    >>> f"a falls by {-change_per_decade(-0.01):.3f} in a decade of compute"
+    'a falls by 0.046 in a decade of compute'
+    """
     return 2 * c2 * math.log(10)

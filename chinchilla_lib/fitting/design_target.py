@@ -39,6 +39,12 @@ def target_values(params: FloatArray, target: str, at: float | None = None) -> F
     ------
     InputError
         If the target is not known or a budget is missing or not wanted.
+
+    Examples
+    --------
+    >>> laws = np.array([[1.69, 6.0, 6.0, 0.34, 0.28], [1.8, 6.0, 7.6, 0.35, 0.37]])
+    >>> target_values(laws, "a").round(4)
+    array([0.4516, 0.5139])
     """
     if target not in TARGETS:
         raise InputError(f"target is {target!r}; give one of {', '.join(TARGETS)}")
@@ -72,6 +78,13 @@ def target_slopes(law: ParametricLoss, target: str, at: float | None = None) -> 
     ------
     InputError
         If the target is not known or a budget is missing or not wanted.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> value, slopes = target_slopes(law, "a")
+    >>> f"{value:.4f}", slopes.round(3)
+    ('0.4516', array([ 0.   ,  0.   ,  0.   , -0.728,  0.884]))
     """
     alpha, beta = law.alpha, law.beta
     params = np.array([[law.E, math.log(law.A), math.log(law.B), alpha, beta]])

@@ -73,6 +73,16 @@ def left_over(fit: FrontierFit) -> tuple[Leftover, ...]:
     ------
     InputError
         If budgets cannot be told apart.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_valley
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.002)
+    >>> [f"{part.flops:.0e}" for part in left_over(fit_valley(runs))]
+    ['1e+18', '1e+19', '1e+20']
     """
     found = []
     for valley in fit.table.valleys():
@@ -156,15 +166,29 @@ def interval_about_line(fit: FrontierFit, level: float = 0.9) -> Interval:
     Parameters
     ----------
     fit : FrontierFit
-        Of a method whose points are one minimum for each budget: ``isoflop`` or ``valley``.
+        Of ``isoflop``, whose minima are fitted budget by budget. Those of the other methods share a law or
+        runs: where C is 6ND the minima of ``valley`` lie on their line exactly, whatever the noise.
     level : float
         Above 0, below 1.
 
     Raises
     ------
     InputError
-        If the level is out of range, or there are fewer than three minima.
+        If the fit is another method's, the level is out of range, or there are fewer than three minima.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 3e18, 1e19, 3e19, 1e20], noise=0.002)
+    >>> [f"{end:.2f}" for end in interval_about_line(fit_isoflop_profiles(runs))]
+    ['0.43', '0.46']
     """
+    if fit.method != "isoflop":
+        raise InputError(
+            f"minima of the method {fit.method!r} share more than their line; give a fit of isoflop"
+        )
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, found {level!r}; 0.9 is usual")
     if (n := len(fit.points)) < _FEWEST_MINIMA:
@@ -195,6 +219,17 @@ def minima_by_seed(table: SweepTable) -> dict[float, dict[int, float]]:
     ------
     InputError
         If the table has no seeds.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> by_seed = minima_by_seed(replace(runs, seed=np.zeros(len(runs), dtype=np.int64)))
+    >>> {f"{flops:.0e}": f"{minima[0]:.2g}" for flops, minima in by_seed.items()}
+    {'1e+18': '8.1e+07', '1e+19': '2.3e+08', '1e+20': '6.5e+08'}
     """
     if table.seed is None:
         raise InputError(f"{table.source}: seeds are not known; add the column 'seed'")

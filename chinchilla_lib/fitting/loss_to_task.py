@@ -107,6 +107,11 @@ def above_chance(accuracy: float, n_items: int, chance: float) -> float:
     n_items : int
     chance : float
         Between 0 and 1.
+
+    Examples
+    --------
+    >>> f"{above_chance(0.30, 1000, 0.25):.4f}"
+    '0.0002'
     """
     return float(stats.binomtest(round(accuracy * n_items), n_items, chance, alternative="greater").pvalue)
 
@@ -140,6 +145,14 @@ def fit_exponential(
     ------
     InputError
         If no run is above chance, there are too few runs, or arguments are out of range.
+
+    Examples
+    --------
+    >>> loss = np.linspace(1.0, 3.0, 9)
+    >>> accuracy = 0.3 + 2 * np.exp(-1.5 * loss)
+    >>> curve = fit_exponential(loss, accuracy, n_items=1000, chance=0.25, groups=range(9), n_draws=10)
+    >>> {name: round(value, 3) for name, value in curve.params.items()}
+    {'eps': 0.7, 'k': 2.0, 'gamma': 1.5}
     """
     x, y, index = _check(loss, accuracy, n_items, chance, groups, n_draws)
     scale = float(np.ptp(x))
@@ -175,6 +188,14 @@ def fit_sigmoid(
 
     Parameters and errors are those of `fit_exponential`; the loss is that of the task, bits per byte of the
     right answer.
+
+    Examples
+    --------
+    >>> loss = np.linspace(1.0, 3.0, 9)
+    >>> accuracy = 0.25 + 0.6 / (1 + np.exp(4 * (loss - 2)))
+    >>> curve = fit_sigmoid(loss, accuracy, n_items=1000, chance=0.25, groups=range(9), n_draws=10)
+    >>> {name: round(value, 3) for name, value in curve.params.items()}
+    {'floor': 0.25, 'top': 0.85, 'middle': 2.0, 'width': 0.25}
     """
     x, y, index = _check(loss, accuracy, n_items, chance, groups, n_draws)
     scale, low = float(np.ptp(x)), float(x.min())

@@ -72,6 +72,20 @@ def minimise(
         See above.
     at_once : int
         Rows followed together.
+
+    Examples
+    --------
+    >>> target = np.array([[1.0, 2.0], [3.0, -1.0]])
+    >>> def evaluate(points, rows):
+    ...     off = points - target[rows]
+    ...     bend = np.broadcast_to(np.eye(2), (len(rows), 2, 2))
+    ...     return (off**2).sum(axis=1) / 2, off, bend
+    >>> bounds = {"lower": np.full(2, -2.0), "upper": np.full(2, 2.0)}
+    >>> ones = lambda points, rows: np.ones_like(points)
+    >>> found = minimise(evaluate, np.zeros((2, 2)), scale=ones, negligible=np.full(2, 1e-9), **bounds)
+    >>> found.point.round(3)
+    array([[ 1.,  2.],
+           [ 2., -1.]])
     """
     start = np.clip(start, lower, upper)
     n_rows, n_free = start.shape
@@ -185,6 +199,13 @@ def solve_positive(matrix: FloatArray, added: FloatArray, right: FloatArray) -> 
     z : array of float, shape (n_rows, k)
         0 where the matrix is not positive definite.
     positive : array of bool, shape (n_rows,)
+
+    Examples
+    --------
+    >>> matrix = np.array([[[2.0, 0.0], [0.0, 4.0]], [[1.0, 2.0], [2.0, 1.0]]])
+    >>> solve_positive(matrix, np.zeros((2, 2)), np.ones((2, 2)))
+    (array([[0.5 , 0.25],
+           [0.  , 0.  ]]), array([ True, False]))
     """
     k = right.shape[1]
     work = np.empty((k, k + 1, len(right)))

@@ -90,7 +90,13 @@ class Runs:
 
 
 def huber(residuals: FloatArray, delta: float) -> FloatArray:
-    """Huber's function of r: r^2 / 2 up to delta, delta (abs(r) - delta / 2) beyond; abs(r) for delta 0."""
+    """Huber's function of r: r^2 / 2 up to delta, delta (abs(r) - delta / 2) beyond; abs(r) for delta 0.
+
+    Examples
+    --------
+    >>> huber(np.array([0.5, -3.0]), 1.0)
+    array([0.125, 2.5  ])
+    """
     if delta == 0:
         return np.abs(residuals)
     clipped = np.clip(residuals, -delta, delta)
@@ -98,14 +104,38 @@ def huber(residuals: FloatArray, delta: float) -> FloatArray:
 
 
 def log_residuals(runs: Runs, params: FloatArray) -> FloatArray:
-    """Fitted less measured ln L, shape (n_rows, n_runs); `params` of shape (n_rows, 5)."""
+    """Fitted less measured ln L, shape (n_rows, n_runs); `params` of shape (n_rows, 5).
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> higher = np.array([[law.E + 0.1, np.log(law.A), np.log(law.B), law.alpha, law.beta]])
+    >>> bool((log_residuals(data, data.from_law(higher)) > 0).all())
+    True
+    """
     a, b, e, alpha, beta = (column[:, None] for column in params.T)
     surface = np.exp(a - alpha * runs.x) + np.exp(b - beta * runs.y) + np.exp(e)
     return np.asarray(np.log(surface) - runs.log_loss, dtype=np.float64)
 
 
 def log_gradients(runs: Runs, params: FloatArray) -> FloatArray:
-    """Derivatives of the fitted ln L, shape (n_rows, n_runs, 5)."""
+    """Derivatives of the fitted ln L, shape (n_rows, n_runs, 5).
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> params = data.from_law(np.array([[law.E, np.log(law.A), np.log(law.B), law.alpha, law.beta]]))
+    >>> log_gradients(data, params).shape
+    (1, 27, 5)
+    """
     a, b, e, alpha, beta = (column[:, None] for column in params.T)
     size, data = np.exp(a - alpha * runs.x), np.exp(b - beta * runs.y)
     floor = np.broadcast_to(np.exp(e), size.shape)
@@ -212,6 +242,17 @@ def gradient_scale(runs: Runs, params: FloatArray, delta: float, *, squared: boo
 
     Residuals count as `EXACT` at least. With `squared`: the diagonal of sum_i psi(r_i) / r_i J_i J_i', the
     bend of a quadratic that lies above the objective as far as the law itself is straight.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> params = data.from_law(np.array([[law.E, np.log(law.A), np.log(law.B), law.alpha, law.beta]]))
+    >>> bool((gradient_scale(data, params, 1e-3) > 0).all())
+    True
     """
     a, b, e, alpha, beta = (column[:, None] for column in params.T)
     size, data = np.exp(a - alpha * runs.x), np.exp(b - beta * runs.y)
@@ -241,6 +282,18 @@ def run_terms(
     gradient : array of float, shape (n_runs, 5)
     hessian : array of float, shape (n_runs, 5, 5)
     scale : array of float, shape (n_runs, 5)
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> start = data.from_law(np.array([[law.E, np.log(law.A), np.log(law.B), law.alpha, law.beta]]))
+    >>> value, gradient, hessian, scale = run_terms(data, start, 1e-3)
+    >>> bool(value.max() < 1e-20), gradient.shape, hessian.shape
+    (True, (27, 5), (27, 5, 5))
     """
     residuals, slopes = log_residuals(runs, params)[0], log_gradients(runs, params)[0]
     psi = np.clip(residuals, -delta, delta)
@@ -273,6 +326,17 @@ def paper_objective(
     -------
     callable
         From parameters of shape (5,), a = ln A and b = ln B, to the value and the gradient.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> params = np.array([np.log(406.4), np.log(410.7), np.log(1.69), 0.34, 0.28])
+    >>> value, gradient = paper_objective(runs)(params)
+    >>> value < 1e-20, gradient.shape
+    (True, (5,))
     """
     runs = replace(
         Runs.from_table(table, np.arange(len(table))),
@@ -297,7 +361,13 @@ def paper_objective(
 
 
 def paper_grid() -> FloatArray:
-    """The 4,500 starts of section D.2: a, b, e, alpha, beta; shape (4500, 5)."""
+    """The 4,500 starts of section D.2: a, b, e, alpha, beta; shape (4500, 5).
+
+    Examples
+    --------
+    >>> paper_grid().shape
+    (4500, 5)
+    """
     coefficients, exponents = np.arange(0, 30, 5.0), np.arange(0, 2.5, 0.5)
     return np.array(
         list(itertools.product(coefficients, coefficients, np.arange(-1, 1.5, 0.5), exponents, exponents))

@@ -94,6 +94,17 @@ def candidate_grid(
     ------
     InputError
         If an argument is out of range, or no candidate is left.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> offered = candidate_grid(runs, ratio=(10, 40), n_grid=10)
+    >>> ratios = offered.n_tokens / offered.n_params
+    >>> len(ratios), bool(10 <= ratios.min() < ratios.max() <= 40)
+    (19, True)
     """
     if not (math.isfinite(factor) and factor >= 1):
         raise InputError(f"factor must be finite and 1 or above, found {factor!r}; 2 is the default")

@@ -70,6 +70,12 @@ def pair_differences(groups: Sequence[Sequence[float]]) -> PairedDifference:
     ------
     InputError
         If a group is empty, or none has a second difference.
+
+    Examples
+    --------
+    >>> found = pair_differences([[0.010, 0.012], [0.021, 0.019]])
+    >>> print(found)
+    +0.0155 +- 0.0021
     """
     sizes = [len(group) for group in groups]
     freedom = sum(sizes) - len(sizes)

@@ -68,6 +68,13 @@ def fit_parabolas(z: FloatArray, size: IntArray, loss: FloatArray, counts: IntAr
     Returns
     -------
     Parabolas
+
+    Examples
+    --------
+    >>> z, loss = np.linspace(-1, 1, 5), np.array([3.4, 2.5, 2.0, 2.1, 2.6])
+    >>> fits = fit_parabolas(z, np.arange(5), loss, np.array([[1, 1, 1, 1, 1], [0, 2, 1, 1, 1]]))
+    >>> fits.argmin.round(3)
+    array([0.206, 0.212])
     """
     level = float(loss.mean())
     powers = np.stack([z**k for k in range(1, 5)], axis=1)
@@ -117,6 +124,13 @@ def fit_parabolas_to_losses(z: FloatArray, loss: FloatArray) -> Parabolas:
     Returns
     -------
     Parabolas
+
+    Examples
+    --------
+    >>> z = np.linspace(-1, 1, 5)
+    >>> fits = fit_parabolas_to_losses(z, np.array([2 + (z - 0.2) ** 2, 2 + 3 * (z + 0.1) ** 2]))
+    >>> fits.argmin.round(6)
+    array([ 0.2, -0.1])
     """
     center = z.mean()
     c0, c1, c2 = np.linalg.pinv(np.vander(z - center, 3, increasing=True)) @ loss.T

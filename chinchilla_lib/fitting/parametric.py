@@ -125,6 +125,16 @@ def parametric_estimator(delta: float = 1e-3, tied: bool = False, floor: float |
     """Approach 3 with options, for `bootstrap_fit`; the options are those of `fit_parametric`.
 
     All runs are resampled together; see `refit` for how resamples are refitted.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import bootstrap_fit
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.002)
+    >>> fit = bootstrap_fit(parametric_estimator(tied=True), runs, n_draws=20)
+    >>> [f"{value:.2f}" for value in (fit.law.alpha, fit.law.beta)]
+    ['0.32', '0.32']
     """
 
     def fit(table: SweepTable) -> FrontierFit:
@@ -149,6 +159,15 @@ def parametric_options(fit: FrontierFit) -> tuple[float, Space]:
     ------
     InputError
         If the fit is of another method.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> delta, space = parametric_options(fit_parametric(runs, tied=True))
+    >>> delta, space
+    (0.001, Space(tied=True, floor=None))
     """
     if fit.method != "parametric":
         raise InputError(f"the fit must be parametric, found {fit.method}; make it with fit_parametric")

@@ -83,6 +83,13 @@ def plan_profiles(
     ------
     InputError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> plan = plan_profiles(law, n_budgets=3, n_sizes=5, decades=2)
+    >>> len(plan), [f"{flops:.0e}" for flops in np.unique(plan.flops_budget)]
+    (15, ['1e+18', '1e+19', '1e+20'])
     """
     for name, count, fewest in (("n_budgets", n_budgets, 2), ("n_sizes", n_sizes, 3)):
         if count < fewest:

@@ -86,6 +86,12 @@ def fewest_sizes(
     ------
     InputError
         As `plan_profiles` and `measure_power`.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> fewest_sizes(law, n_sizes=20, noise=0.002, a_from=0.46, a_to=0.50, n_budgets=5)
+    4
     """
     for fewer in range(N_PARABOLA + 1, n_sizes):
         plan = plan_profiles(law, n_sizes=fewer, **design)
@@ -114,6 +120,15 @@ def read_sweep(table: SweepTable, method: str = "isoflop", *, noise: float | Non
     ------
     InputError
         If the method is not known or cannot fit the runs, or no residual is free.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.002)
+    >>> sweep = read_sweep(runs)
+    >>> f"{sweep.noise:.4f}", f"{sweep.law.a:.2f}"
+    ('0.0015', '0.45')
     """
     check_method(method)
     fit = fit_valley(table)

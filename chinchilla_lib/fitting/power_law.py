@@ -56,6 +56,13 @@ def fit_log_lines(log_x: FloatArray, log_y: FloatArray) -> tuple[FloatArray, Flo
     ------
     InputError
         If there are not two different `log_x`.
+
+    Examples
+    --------
+    >>> compute = np.log([1e18, 1e19, 1e20])
+    >>> intercept, slope = fit_log_lines(compute, np.array([0.5 * compute - 2, 0.73 * compute - 7]))
+    >>> slope.round(6), intercept.round(6)
+    (array([0.5 , 0.73]), array([-2., -7.]))
     """
     if log_x.size < 2 or np.ptp(log_x) <= 1e-12 * np.abs(log_x).max():
         raise InputError(
@@ -83,6 +90,13 @@ def fit_weighted_log_lines(
     -------
     intercept, slope : array of float, shape (n_rows,)
         The slope is 0 where the weighted points lie at one x.
+
+    Examples
+    --------
+    >>> x, y = np.array([0.0, 1.0, 2.0]), np.array([[0.0, 0.5, 9.0]])
+    >>> _, slope = fit_weighted_log_lines(x, y, weights=np.array([[1.0, 1.0, 0.0]]))
+    >>> slope.round(6)
+    array([0.5])
     """
     middle = log_x.mean()
     x, total = log_x - middle, weights.sum(axis=1)

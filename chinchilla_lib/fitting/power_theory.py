@@ -40,13 +40,26 @@ def check_method(method: str) -> None:
     ------
     InputError
         If it is not one of `METHODS`.
+
+    Examples
+    --------
+    >>> check_method("kaplan")
+    Traceback (most recent call last):
+        ...
+    chinchilla_lib.errors.InputError: method is 'kaplan'; give one of isoflop, valley
     """
     if method not in METHODS:
         raise InputError(f"method is {method!r}; give one of {', '.join(METHODS)}")
 
 
 def n_fitted(method: str, n_valleys: int) -> int:
-    """Numbers that a method fits to valleys."""
+    """Numbers that a method fits to valleys.
+
+    Examples
+    --------
+    >>> n_fitted("isoflop", 9), n_fitted("valley", 9)
+    (27, 13)
+    """
     return N_PARABOLA * n_valleys if method == "isoflop" else n_valleys + _N_SHAPE
 
 

@@ -63,6 +63,17 @@ def predict_run(
     ------
     InputError
         If the fit has no law, or an argument is out of range.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_parametric
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> predicted = predict_run(fit_parametric(runs), 70e9, 1.4e12)
+    >>> f"{predicted.loss:.4f} {law.loss(70e9, 1.4e12):.4f}"
+    '1.9366 1.9366'
     """
     if fit.law is None or not fit.loss_known:
         raise InputError(f"method {fit.method} gives no law to predict a run from; fit the parametric one")

@@ -66,6 +66,17 @@ def profile_interval(
     ------
     InputError
         If the fit is of another method or degenerate, or an argument is not allowed.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_parametric
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.002)
+    >>> low, high = profile_interval(fit_parametric(runs), "a")
+    >>> low < law.a < high
+    True
     """
     delta, space = parametric_options(fit)
     if name not in PROFILED:
@@ -123,7 +134,14 @@ def profile_intervals(fit: FrontierFit, level: float = 0.9) -> dict[str, Interva
 
 
 def quasi_scale(residuals: FloatArray, delta: float, n_free: int) -> float:
-    """Tau, the unit in which a rise of the objective is measured."""
+    """Tau, the unit in which a rise of the objective is measured.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(0, 0.002, 400)
+    >>> f"{quasi_scale(noise, 1.0, 0):.1e}"
+    '4.0e-06'
+    """
     psi = np.clip(residuals, -delta, delta)
     spread = 1.4826 * float(np.median(np.abs(residuals)))
     width = max(delta, 1.06 * spread * len(residuals) ** -0.2, EXACT)

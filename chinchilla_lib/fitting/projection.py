@@ -48,6 +48,17 @@ def projection_starts(
     -------
     array of float, shape (n_rows, n_starts, 5)
         Parameters as in `objective`; n_rows is 1 where `runs` holds one data set.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> start = projection_starts(data, 1)[0]
+    >>> data.to_law(start)[0, 3:].round(2)
+    array([0.22, 0.22])
     """
     n_rows = max(
         1 if runs.log_loss.ndim == 1 else len(runs.log_loss), 1 if runs.weights is None else len(runs.weights)

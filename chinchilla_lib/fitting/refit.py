@@ -47,6 +47,20 @@ def refit_rows(runs: Runs, warm: FloatArray, delta: float, space: Space) -> tupl
     params : array of float, shape (n_rows, 5)
     checked : array of bool, shape (n_rows,)
         Whether the model promises less than 1e-12 of the value at another step.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> from dataclasses import replace
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> warm = data.from_law(np.array([[1.7, 6.0, 6.0, 0.34, 0.28]]))
+    >>> weights = np.random.default_rng(0).multinomial(len(runs), np.full(len(runs), 1 / len(runs)), 2)
+    >>> params, checked = refit_rows(replace(data, weights=weights.astype(float)), warm, 1e-3, Space())
+    >>> data.to_law(params)[:, 3].round(3), checked
+    (array([0.34, 0.34]), array([ True,  True]))
     """
     delta = max(delta, SMOOTH)
     n_rows = len(runs.log_loss) if runs.weights is None else len(runs.weights)

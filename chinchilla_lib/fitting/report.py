@@ -37,6 +37,17 @@ def fit_report(fit: FrontierFit, level: float = 0.9) -> dict[str, Any]:
         that made them. ``frontier`` is the optimum on a grid of budgets from a tenth of the smallest to
         10,000 times the largest; ``flops_range`` is where the runs' own budgets lie, and what is outside of
         it is extrapolated.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_valley
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> report = fit_report(fit_valley(runs))
+    >>> report["method"], report["verdict"], sorted(report["law"])
+    ('valley', 'weakly identifiable', ['A', 'B', 'E', 'alpha', 'beta'])
     """
     verdict, report = fit.verdict, fit.diagnostics.bootstrap
     return {

@@ -65,7 +65,15 @@ class FrontierDraws:
 
 
 def log_surface(laws: FloatArray, log_n: FloatArray | float, log_d: FloatArray | float) -> FloatArray:
-    """ln L of laws (E, ln A, ln B, alpha, beta), shape (n_draws, 5), each at its own or at one N and D."""
+    """ln L of laws (E, ln A, ln B, alpha, beta), shape (n_draws, 5), each at its own or at one N and D.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> rows = np.array([[law.E, np.log(law.A), np.log(law.B), law.alpha, law.beta]])
+    >>> np.exp(log_surface(rows, np.log(70e9), np.log(1.4e12))).round(3), round(law.loss(70e9, 1.4e12), 3)
+    (array([1.937]), 1.937)
+    """
     e, log_a, log_b, alpha, beta = laws.T
     with np.errstate(divide="ignore", over="ignore"):
         terms = np.stack([np.log(e), log_a - alpha * log_n, log_b - beta * log_d])

@@ -88,7 +88,18 @@ class Space:
 
 
 def parameter_bounds(runs: Runs) -> tuple[FloatArray, FloatArray]:
-    """Lowest and highest values of the five parameters."""
+    """Lowest and highest values of the five parameters.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> lower, upper = parameter_bounds(Runs.from_table(runs, np.arange(len(runs))))
+    >>> lower.round(1), upper.round(1)
+    (array([-24., -24., -24.,   0.,   0.]), array([31.3, 31.3,  1.3, 20. , 20. ]))
+    """
     low, high = runs.log_loss.min() - _DEPTH, runs.log_loss.max()
     lower = np.array([low, low, low, _SMALLEST_EXPONENT, _SMALLEST_EXPONENT])
     upper = np.array([high + _HEIGHT, high + _HEIGHT, high, _LARGEST_EXPONENT, _LARGEST_EXPONENT])
@@ -117,6 +128,17 @@ def find_optimum(runs: Runs, delta: float, space: Space) -> Optimum:
     delta : float
         0 or above; for 0 the search ends at a corner, see `least_absolute`.
     space : Space
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> found = find_optimum(data, 1e-3, Space())
+    >>> data.to_law(found.params[None])[0, [0, 3, 4]].round(4)
+    array([1.69, 0.34, 0.28])
     """
     smooth = max(delta, SMOOTH)
     for n_starts in START_COUNTS:
@@ -177,6 +199,17 @@ def approach(
     Returns
     -------
     array of float, shape (n_rows, n_free)
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> near = approach(data, projection_starts(data, 1)[0], 1e-3, Space())
+    >>> data.to_law(near)[0, 3:].round(3)
+    array([0.34, 0.28])
     """
     stages = _stages(delta)
     for stage, following in zip(stages, [*stages[1:], delta], strict=True):
@@ -202,7 +235,19 @@ def _extrapolate(runs: Runs, point: FloatArray, delta: float, following: float, 
 
 
 def finish(runs: Runs, start: FloatArray, delta: float, space: Space) -> Minimum:
-    """Follow each start to its optimum; parameters as for `approach`."""
+    """Follow each start to its optimum; parameters as for `approach`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> data = Runs.from_table(runs, np.arange(len(runs)))
+    >>> end = finish(data, projection_starts(data, 1)[0], 1e-3, Space())
+    >>> data.to_law(end.point)[0, 3:].round(3)
+    array([0.34, 0.28])
+    """
     return _minimise(runs, start, delta, space, n_steps=_NEAR_STEPS, tolerance=_EXACTLY)
 
 

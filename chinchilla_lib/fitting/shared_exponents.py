@@ -125,6 +125,17 @@ def grid_starts(data: ProfileData, *, spread: bool = False) -> FloatArray:
     -------
     array of float, shape (n_rows, n_starts, 2)
         Best first.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> log_n, log_d = np.log(runs.n_params), np.log(runs.n_tokens)
+    >>> data = ProfileData(log_n, log_d, np.array([0, 9, 18]), runs.loss, np.ones((1, len(runs))))
+    >>> grid_starts(data).shape, grid_starts(data, spread=True).shape
+    ((1, 1, 2), (1, 16, 2))
     """
     x, y = data.log_n - data.log_n.mean(), data.log_d - data.log_d.mean()
     u, v = np.exp(np.outer(x, -GRID)), np.exp(np.outer(y, -GRID))
@@ -170,6 +181,19 @@ def fit_shared_exponents(data: ProfileData, starts: FloatArray) -> SharedExponen
     Returns
     -------
     SharedExponents
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> log_n, log_d = np.log(runs.n_params), np.log(runs.n_tokens)
+    >>> groups = np.array([0, 9, 18])
+    >>> data = ProfileData(log_n, log_d, groups, runs.loss, np.ones((1, len(runs))))
+    >>> found = fit_shared_exponents(data, grid_starts(data)[:, 0])
+    >>> found.alpha.round(3), found.beta.round(3)
+    (array([0.34]), array([0.28]))
     """
     batch = max(1, _CELLS // len(data.log_n))
     parts = [

@@ -26,6 +26,19 @@ def smooth_curves(curves: CurveTable, window: float) -> FloatArray:
     Returns
     -------
     array of float, shape (n_points,)
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.simulate import simulate_curves
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> noisy = simulate_curves(law, runs, noise=0.02)
+    >>> clean = simulate_curves(law, runs)
+    >>> error = np.log(noisy.loss / clean.loss), np.log(smooth_curves(noisy, 20) / clean.loss)
+    >>> bool(error[1].std() < error[0].std() / 2)
+    True
     """
     step, loss = curves.step, curves.loss
     run = np.repeat(np.arange(len(curves)), np.diff(curves.first, append=len(loss)).astype(np.intp))

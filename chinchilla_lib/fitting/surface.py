@@ -67,7 +67,13 @@ def check_delta(delta: float) -> None:
 
 
 def grid_of_starts(*values: FloatArray) -> FloatArray:
-    """All combinations of values of the parameters, shape (n_starts, n_free)."""
+    """All combinations of values of the parameters, shape (n_starts, n_free).
+
+    Examples
+    --------
+    >>> grid_of_starts(np.array([0.3, 0.4]), np.array([1.0, 2.0, 3.0])).shape
+    (6, 2)
+    """
     return np.stack([grid.ravel() for grid in np.meshgrid(*values, indexing="ij")], axis=1)
 
 
@@ -101,6 +107,15 @@ def fit_surface(
     ------
     InputError
         If `delta` is not above 0.
+
+    Examples
+    --------
+    >>> x = np.linspace(0, 3, 9)
+    >>> starts = grid_of_starts(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    >>> lower, upper = np.full(2, -5.0), np.full(2, 5.0)
+    >>> line = lambda params: params[:, :1] + params[:, 1:] * x
+    >>> fit_surface(line, 0.5 - 0.2 * x, starts, lower=lower, upper=upper).params.round(6)
+    array([ 0.5, -0.2])
     """
     check_delta(delta)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -169,6 +184,19 @@ def refit_surface(
         Of each draw's optimum.
     predicted : array of float, shape (n_draws,)
         What one more step would gain, as a share of the objective.
+
+    Examples
+    --------
+    >>> x = np.linspace(0, 3, 9)
+    >>> log_loss = 0.5 - 0.2 * x
+    >>> log_loss[-1] += 0.1
+    >>> lower, upper = np.full(2, -5.0), np.full(2, 5.0)
+    >>> line = lambda params: params[:, :1] + params[:, 1:] * x
+    >>> counts = np.array([[1] * 9, [1] * 8 + [0]])
+    >>> params, _ = refit_surface(line, log_loss, np.array([0.5, -0.2]), counts, lower=lower, upper=upper)
+    >>> params.round(3)
+    array([[ 0.5, -0.2],
+           [ 0.5, -0.2]])
     """
     check_delta(delta)
     point = np.tile(np.clip(start, lower, upper), (len(counts), 1))

@@ -56,7 +56,17 @@ class ProfileFit(ValleyFit):
 
 
 def fit_tokens(table: SweepTable, index: IntArray) -> tuple[float, float]:
-    """ln k and g of ``ln D = ln k - g ln N`` over the runs of a valley."""
+    """ln k and g of ``ln D = ln k - g ln N`` over the runs of a valley.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> log_k, g = fit_tokens(runs, np.arange(5))
+    >>> round(g, 6)
+    1.0
+    """
     intercept, slope = fit_log_lines(np.log(table.n_params[index]), np.log(table.n_tokens[index])[None, :])
     return float(intercept[0]), -float(slope[0])
 
@@ -64,6 +74,14 @@ def fit_tokens(table: SweepTable, index: IntArray) -> tuple[float, float]:
 def log_minimum(
     log_a: FloatArray, log_b: FloatArray, alpha: FloatArray, beta: FloatArray, log_k: float, g: float
 ) -> FloatArray:
-    """ln N where ``A N^-alpha + B D^-beta`` is lowest along ``ln D = log_k - g ln N``, g above 0."""
+    """ln N where ``A N^-alpha + B D^-beta`` is lowest along ``ln D = log_k - g ln N``, g above 0.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> values = (np.array([value]) for value in (np.log(law.A), np.log(law.B), law.alpha, law.beta))
+    >>> (np.exp(log_minimum(*values, np.log(1e20 / 6), 1.0)) / law.n_opt(1e20)).round(6)
+    array([1.])
+    """
     ratio = np.log(alpha) + log_a - np.log(beta) - math.log(g) - log_b
     return np.asarray((ratio + beta * log_k) / (alpha + g * beta), dtype=np.float64)

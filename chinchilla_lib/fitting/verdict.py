@@ -47,6 +47,17 @@ def judge_frontier(
         E of the law, nats per token; None for a method without a law.
     surface : SweepTable or None
         The runs, for a method that fits a law to them.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_parametric
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.002)
+    >>> fit = fit_parametric(runs)
+    >>> judge_frontier((0.44, 0.47), fit.diagnostics, floor=fit.law.E, surface=runs)
+    Verdict(label='identifiable', reason='the 90 % interval of a is 0.03 wide')
     """
     fatal = _one_line(surface) or diagnostics.degenerate or _failing(diagnostics)
     if fatal is not None:

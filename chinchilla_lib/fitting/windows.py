@@ -28,6 +28,15 @@ def check_valleys(table: SweepTable) -> tuple[Valley, ...]:
     InputError
         If a count is below 1,000, budgets cannot be told apart or there is only one, or a valley has fewer
         than three sizes.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> [f"{valley.flops:.0e}" for valley in check_valleys(runs)]
+    ['1e+18', '1e+19', '1e+20']
     """
     check_counts(table)
     valleys = table.valleys()
@@ -50,7 +59,13 @@ def check_valleys(table: SweepTable) -> tuple[Valley, ...]:
 
 
 def size_numbers(log_n: FloatArray) -> IntArray:
-    """Number of the distinct size of each run, from 0; `log_n` ascending."""
+    """Number of the distinct size of each run, from 0; `log_n` ascending.
+
+    Examples
+    --------
+    >>> size_numbers(np.log([1e8, 1e8, 3e8, 9e8]))
+    array([0, 0, 1, 2])
+    """
     return np.concatenate([[0], np.cumsum(np.diff(log_n) > _SAME_SIZE)]).astype(np.intp)
 
 
@@ -65,6 +80,12 @@ def edge_reason(log_n: FloatArray, loss: FloatArray, log_n_opt: float) -> str | 
         Nats per token.
     log_n_opt : float
         Where the fitted minimum lies.
+
+    Examples
+    --------
+    >>> log_n, loss = np.log([1e8, 2e8, 4e8]), np.array([3.2, 3.0, 2.9])
+    >>> edge_reason(log_n, loss, np.log(9e8))
+    'the minimum lies above the sampled sizes, beyond the edge 400M'
     """
     if not log_n[0] < log_n_opt < log_n[-1]:
         side, edge = ("below", log_n[0]) if log_n_opt <= log_n[0] else ("above", log_n[-1])

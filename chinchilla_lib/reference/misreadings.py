@@ -72,6 +72,13 @@ def word_for(settled: Sequence[Settled], *, factor: float = FACTOR) -> Word:
     ------
     InputError
         If the factor is not above 1.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.claims import Claim
+    >>> claim = Claim("x", "popular", "Often said", "Growth.", "paper", paper="2.0", chapter="misreadings")
+    >>> [word_for([claim.settle(value)]) for value in (2.0, 2.5, 9.0)]
+    ['right', 'imprecise', 'wrong']
     """
     if not 1 < factor < math.inf:
         raise InputError(f"factor is {factor!r}; give a finite number above 1")
@@ -96,6 +103,11 @@ def words_for(
         By the name of the claim; what other chapters settle is left out.
     factor : float
         As for `word_for`.
+
+    Examples
+    --------
+    >>> words_for(["popular 1"], {})
+    {'popular 1': 'open'}
     """
     known = {c.id: Settled(c, "none") for c in load_claims().values() if c.basis == "none"} | dict(settled)
     return {

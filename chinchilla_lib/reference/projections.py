@@ -180,6 +180,11 @@ def compare_six_nd(approach: Approach) -> tuple[Difference, ...]:
     ------
     InputError
         If there is no such approach.
+
+    Examples
+    --------
+    >>> [difference.row for difference in compare_six_nd("1") if not difference.agrees]
+    ['Approach 1, 67B']
     """
     rows = _rows(approach)
     found = []
@@ -201,7 +206,19 @@ def compare_six_nd(approach: Approach) -> tuple[Difference, ...]:
 
 
 def compare_exponents() -> tuple[Difference, ...]:
-    """Exponents of Table 2 beside those of the lines through the projections."""
+    """Exponents of Table 2 beside those of the lines through the projections.
+
+    Examples
+    --------
+    >>> print(differences_text(compare_exponents()))
+      table    row                quantity     printed     again   ratio  remark
+      Table 2  Approach 1         a             0.5000    0.4981   0.996
+      Table 2  Approach 1         b             0.5000    0.5019   1.004
+      Table 2  Approach 2         a             0.4900    0.4900   1.000
+      Table 2  Approach 2         b             0.5100    0.5100   1.000
+      Table 2  Approach 3         a             0.4600    0.4586   0.997
+      Table 2  Approach 3         b             0.5400    0.5414   1.003
+    """
     table = load_paper_table("table2_exponents")
     found = []
     for row in table.rows:
@@ -223,7 +240,15 @@ def compare_exponents() -> tuple[Difference, ...]:
 
 
 def differences_text(differences: tuple[Difference, ...]) -> str:
-    """Differences in aligned columns, one a line; those beyond rounding are marked."""
+    """Differences in aligned columns, one a line; those beyond rounding are marked.
+
+    Examples
+    --------
+    >>> print(differences_text(compare_exponents()[:2]))
+      table    row                quantity     printed     again   ratio  remark
+      Table 2  Approach 1         a             0.5000    0.4981   0.996
+      Table 2  Approach 1         b             0.5000    0.5019   1.004
+    """
     lines = [f"{'':2}{'table':9}{'row':19}{'quantity':10}{'printed':>10}{'again':>10}{'ratio':>8}  remark"]
     for d in differences:
         numbers = f"{_written(d, d.printed):>10}{_written(d, d.regenerated):>10}{d.ratio:8.3f}"

@@ -120,6 +120,13 @@ def attach_scores(
         With ``run_id``.
     score_rows : iterable of mapping
         As in ``scores.csv``; each becomes ``TASK METRIC``, and the same with ``se`` and ``n`` behind it.
+
+    Examples
+    --------
+    >>> score = {"run_id": "r1", "task": "cloze", "part": "", "metric": "acc"}
+    >>> score |= {"value": 0.31, "standard_error": 0.02, "n": 800}
+    >>> attach_scores([{"run_id": "r1", "loss": 3.2}], [score])
+    [{'run_id': 'r1', 'loss': 3.2, 'cloze acc': 0.31, 'cloze acc se': 0.02, 'cloze acc n': 800}]
     """
     scores: dict[str, dict[str, Any]] = {}
     for score in score_rows:
@@ -137,7 +144,13 @@ def _with_step(row: Mapping[str, str], batch: str | None) -> Mapping[str, str | 
 
 
 def list_recorded() -> list[str]:
-    """Names of the recorded experiments whose runs are there; a forecast alone does not count."""
+    """Names of the recorded experiments whose runs are there; a forecast alone does not count.
+
+    Examples
+    --------
+    >>> [name for name in list_recorded() if name.startswith("main-")]
+    ['main-cpu-60']
+    """
     folder = files("chinchilla_lib.reference") / "recorded"
     return sorted(entry.name for entry in folder.iterdir() if (entry / "provenance.json").is_file())
 
@@ -177,7 +190,13 @@ def load_recorded(name: str) -> Recorded:
 
 
 def load_forecast(name: str) -> Mapping[str, Any] | None:
-    """What was said before the later runs of an experiment; none if nothing was."""
+    """What was said before the later runs of an experiment; none if nothing was.
+
+    Examples
+    --------
+    >>> "error_rates" in load_forecast("forecast-cpu-120"), load_forecast("spans") is None
+    (True, True)
+    """
     path = files("chinchilla_lib.reference") / "recorded" / name / "forecast.json"
     forecast: Mapping[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
     return forecast
@@ -210,6 +229,15 @@ def write_recorded(
     ------
     InputError
         If the provenance is not complete.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> provenance = describe_computation("mine", commit="abc", seed=0, n_runs=1, seconds=1.2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_recorded(Path(folder) / "mine", rows_table([{"run_id": "r1", "loss": 3.2}]), provenance)
+    ...     sorted(path.name for path in (Path(folder) / "mine").iterdir())
+    ['provenance.json', 'runs.csv']
     """
     missing = [name for name in _PROVENANCE if name not in provenance]
     if missing:
@@ -225,7 +253,13 @@ def write_recorded(
 
 
 def checkout_commit() -> str:
-    """The checkout's commit, with a plus sign if the library was changed since; "unknown" outside of one."""
+    """The checkout's commit, with a plus sign if the library was changed since; "unknown" outside of one.
+
+    Examples
+    --------
+    >>> len(checkout_commit()) >= len("unknown")
+    True
+    """
     here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
@@ -242,7 +276,13 @@ def checkout_commit() -> str:
 
 
 def is_committed(path: Path) -> bool:
-    """Whether a file is committed as it stands, or lies in no checkout."""
+    """Whether a file is committed as it stands, or lies in no checkout.
+
+    Examples
+    --------
+    >>> is_committed(Path("no-such-file.csv"))
+    False
+    """
 
     def git(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -273,6 +313,12 @@ def describe_computation(
         Of processor time.
     corpus : str
         What was computed on.
+
+    Examples
+    --------
+    >>> found = describe_computation("chinchilla-lib fit", commit="abc", seed=0, n_runs=27, seconds=1.2)
+    >>> sorted(found)
+    ['command', 'commit', 'corpus', 'date', 'device', 'n_runs', 'run_seconds', 'seeds', 'versions']
     """
     versions = {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "scipy")}
     return {
@@ -312,6 +358,16 @@ def record_computation(
     corpus : str
         What it is computed from.
     seed : int
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name) / "mine"
+    ...     record_computation(folder, "mine", lambda: [{"a": 0.45}], n_runs=9, corpus="simulated")
+    ...     print((folder / "runs.csv").read_text(encoding="utf-8"), end="")
+    a
+    0.45
     """
     commit = checkout_commit()
     started = time.process_time()

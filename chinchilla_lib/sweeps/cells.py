@@ -61,7 +61,13 @@ ALLOWED: Final = dict.fromkeys((*NUMERIC, *CURVE_NUMERIC), _POSITIVE) | {
 
 
 def locate(source: str, rows: Sequence[int] | None, index: Sequence[int], column: str) -> str:
-    """Say where runs stand, as messages do: source, rows (or records, from 1) and column."""
+    """Say where runs stand, as messages do: source, rows (or records, from 1) and column.
+
+    Examples
+    --------
+    >>> locate("runs.csv", [2, 3, 4], [0, 2], "loss")
+    "runs.csv: rows 2, 4, column 'loss'"
+    """
     kind = "record" if rows is None else "row"
     numbers = sorted(position + 1 if rows is None else rows[position] for position in index)
     shown = ", ".join(str(number) for number in numbers[:6]) + (", ..." if len(numbers) > 6 else "")
@@ -70,19 +76,37 @@ def locate(source: str, rows: Sequence[int] | None, index: Sequence[int], column
 
 
 def in_range(name: str, values: npt.NDArray[np.number[Any]]) -> npt.NDArray[np.bool_]:
-    """Which values a numeric column admits; NaN is none of them."""
+    """Which values a numeric column admits; NaN is none of them.
+
+    Examples
+    --------
+    >>> in_range("loss", np.array([3.2, 0.0, np.nan]))
+    array([ True, False, False])
+    """
     smallest = 0.0 if name in ("loss_se", "seed") else SMALLEST
     return (values >= smallest) & (values <= LARGEST)
 
 
 def quote(text: object) -> str:
-    """A text in quotes on one line, shortened."""
+    """A text in quotes on one line, shortened.
+
+    Examples
+    --------
+    >>> quote("a" * 100)[-8:]
+    "aaaa...'"
+    """
     shown = repr(str(text))
     return shown if len(shown) <= 80 else f"{shown[:60]}...{shown[-1]}"
 
 
 def one_line(text: str) -> str:
-    """A text with control characters and unpaired surrogates escaped."""
+    """A text with control characters and unpaired surrogates escaped.
+
+    Examples
+    --------
+    >>> len(one_line("two" + chr(10) + "lines").splitlines())
+    1
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -104,6 +128,16 @@ def read_cells(
     InputError
         If the file is missing, not text in UTF-8, empty or ragged, or its header lacks a needed column
         or names one twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "runs.csv"
+    ...     _ = path.write_text("n_params,n_tokens,loss" + chr(10) + "70e9,1.4e12,1.94")
+    ...     cells = read_cells(path)
+    >>> cells.numbers("n_params")
+    array([7.e+10])
     """
     source = one_line(str(path))
     reader = csv.reader(io.StringIO(_read_text(path, source), newline=""), strict=True)

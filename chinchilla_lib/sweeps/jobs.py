@@ -103,7 +103,17 @@ class Job:
 
 
 def group_jobs(trainer: JobTrainer, configs: Sequence[RunConfig]) -> list[Job]:
-    """Jobs of a trainer with their names, the most expensive first."""
+    """Jobs of a trainer with their names, the most expensive first.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> jobs = group_jobs(SingleRuns(lambda config: None), plan.configs)
+    >>> len(jobs), jobs[0].flops >= jobs[-1].flops
+    (18, True)
+    """
     jobs = [Job(group, _name(group)) for group in trainer.group(configs)]
     return sorted(jobs, key=lambda job: (-job.flops, job.name))
 
@@ -118,6 +128,16 @@ def select_shard(jobs: Sequence[Job], shard: Shard) -> list[Job]:
     """Jobs of one shard: each job, in the order given, goes to the shard with the least FLOPs so far.
 
     With the most expensive first, no shard has more than 4/3 of the work of the best division.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> jobs = group_jobs(SingleRuns(lambda config: None), plan.configs)
+    >>> parts = [select_shard(jobs, Shard(number, 2)) for number in (1, 2)]
+    >>> [round(sum(job.flops for job in part) / plan.flops, 1) for part in parts]
+    [0.5, 0.5]
     """
     loads = [(0.0, index) for index in range(1, shard.count + 1)]
     mine = []
@@ -130,7 +150,21 @@ def select_shard(jobs: Sequence[Job], shard: Shard) -> list[Job]:
 
 
 def train_job(trainer: JobTrainer, job: Job) -> Iterator[RunRecord | RunFailure]:
-    """Train a job in this process; every run of it ends with a record or a failure, whatever happens."""
+    """Train a job in this process; every run of it ends with a record or a failure, whatever happens.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.simulate import simulate_run
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> trainer = SingleRuns(partial(simulate_run, law=law))
+    >>> [job] = group_jobs(trainer, plan_isoflop_sweep(TIERS["ci"], corpus="mine").configs[:1])
+    >>> [type(end).__name__ for end in train_job(trainer, job)]
+    ['RunRecord']
+    """
     left = {config.run_id: config for config in job.configs}
     try:
         if job.checkpoint_folder:

@@ -96,6 +96,15 @@ def hold_folder(folder: Path, shard: Shard | None = None, *, n_workers: int = 0)
     ------
     InputError
         If another runner holds the folder or the part, or runners divide it by another number.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     with hold_folder(Path(name)):
+    ...         during = len(live_runners(Path(name)))
+    ...     during, len(live_runners(Path(name)))
+    (1, 0)
     """
     with ExitStack() as stack:
         whole = stack.enter_context(_lock_file(folder, None).open("a+"))
@@ -121,7 +130,17 @@ def hold_folder(folder: Path, shard: Shard | None = None, *, n_workers: int = 0)
 
 
 def live_runners(folder: Path) -> list[Runner]:
-    """Runners at work on a sweep folder, in the order of their parts."""
+    """Runners at work on a sweep folder, in the order of their parts.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     with hold_folder(Path(name), n_workers=2):
+    ...         [runner] = live_runners(Path(name))
+    >>> runner.n_workers
+    2
+    """
     shards = [
         Shard(int(match[1]), int(match[2]))
         for path in folder.glob(".lock-*")

@@ -193,6 +193,14 @@ def count_once(configs: Iterable[RunConfig], amount: Callable[[RunConfig], float
     configs : iterable of RunConfig
     amount : callable
         From a config to what it would take alone.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.experiments.recipe import plan_schedules
+    >>> configs = plan_schedules("ci", corpus="mine").configs
+    >>> apart = sum(config.n_tokens for config in configs)
+    >>> round(count_once(configs, lambda config: config.n_tokens) / apart, 2)
+    0.83
     """
     total = 0.0
     trunks: dict[str, float] = {}
@@ -270,6 +278,13 @@ def plan_runs(
     ------
     InputError
         If a budget buys less than 20 steps of a model.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> runs = plan_runs(TIERS["ci"], {1e10: [16, 32]}, corpus="mine", seeds=[0, 1])
+    >>> [(run.shape.d_model, run.seed) for run in runs]
+    [(16, 0), (16, 1), (32, 0), (32, 1)]
     """
     configs = [
         config

@@ -25,7 +25,17 @@ _SMALLEST_SHARE: Final = 8
 
 
 def gpu_share(job: Job) -> float:
-    """Part of a GPU that a job takes: an eighth up to 5M parameters, all of it from 40M on."""
+    """Part of a GPU that a job takes: an eighth up to 5M parameters, all of it from 40M on.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.jobs import SingleRuns, group_jobs
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> gpu_share(group_jobs(SingleRuns(lambda config: None), plan.configs[:1])[0])
+    0.125
+    """
     n_params = sum(count_params(config.shape).total for config in job.configs)
     eighths = -(-n_params * _SMALLEST_SHARE // _WHOLE_GPU)
     return float(min(_SMALLEST_SHARE, max(1, eighths)) / _SMALLEST_SHARE)

@@ -104,6 +104,22 @@ def run_sweep(
     SweepError
         If a run failed otherwise than by diverging, no run finished, or the disk is full; the finished
         runs are kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from functools import partial
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.simulate import simulate_run
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     records = run_sweep(plan, partial(simulate_run, law=law), Path(folder), n_workers=0)
+    ...     tables = sorted(path.name for path in Path(folder).glob("*.csv"))
+    >>> len(records) == len(plan.configs), tables
+    (True, ['curves.csv', 'runs.csv', 'timings.csv'])
     """
     if executor is None:
         executor = Processes(n_workers) if n_workers else InProcess()

@@ -192,6 +192,13 @@ def simulate_curves(
     ------
     InputError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> curves = simulate_curves(law, simulate_table(law, [1e9], [2e10]), n_points=4)
+    >>> curves.loss.round(3)
+    array([2.834, 2.695, 2.625, 2.58 ])
     """
     _check_noise(noise, seed)
     if n_points < 2:
@@ -240,6 +247,15 @@ def simulate_run(config: RunConfig, law: ParametricLoss, *, noise: float = 0.0, 
     ------
     InputError
         If `noise` or `seed` is out of range.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> config = plan_isoflop_sweep(TIERS["ci"], corpus="mine").configs[0]
+    >>> f"{simulate_run(config, law).loss:.2f}"
+    '3.58'
     """
     _check_noise(noise, seed)
     n_params = float(count_params(config.shape).total)

@@ -99,6 +99,20 @@ def next_stage(ladder: Ladder, number: int, records: Sequence[RunRecord]) -> Sta
     ------
     InputError
         If a budget has no finished run, or no width is left within the bound on tokens.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_run
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> tier = TIERS["ci"]
+    >>> ladder = Ladder(tier=tier, corpus="mine", seeds=(0,), max_tokens=None)
+    >>> first = ladder.budgets[0]
+    >>> runs = plan_runs(tier, {first: tier.widths[first]}, corpus="mine", seeds=[0])
+    >>> stage = next_stage(ladder, 2, [simulate_run(run, law) for run in runs])
+    >>> f"{stage.n_opt:.2g} {law.n_opt(stage.budget):.2g}"
+    '5e+04 5.1e+04'
     """
     tier, budget = ladder.tier, ladder.budgets[number - 1]
     n_opt = _foretell(ladder.budgets[: number - 1], records, budget)

@@ -62,6 +62,23 @@ def read_status(path: Path) -> SweepStatus:
     ------
     InputError
         If the folder holds no sweep, or a file in it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from functools import partial
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.runner import run_sweep
+    >>> from chinchilla_lib.sweeps.simulate import simulate_run
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run_sweep(plan, partial(simulate_run, law=law), Path(folder), n_workers=0)
+    ...     status = read_status(Path(folder))
+    >>> status.n_done, status.n_left
+    (18, 0)
     """
     folder = SweepFolder(path)
     plan = folder.load_plan()
@@ -90,6 +107,14 @@ def runs_left(plan: SweepPlan, folder: SweepFolder) -> list[RunConfig]:
         As the folder's ``plan.json`` has it.
     folder : SweepFolder
         Need not exist.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> len(runs_left(plan, SweepFolder(Path("not-there")))) == len(plan.configs)
+    True
     """
     ended = folder.finished() | folder.quarantined()
     planned = _with_stages(plan, folder).configs
@@ -114,6 +139,22 @@ def rebuild_tables(path: Path) -> int:
     ------
     InputError
         If the folder holds no sweep, or a file in it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from functools import partial
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.runner import run_sweep
+    >>> from chinchilla_lib.sweeps.simulate import simulate_run
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> law = ParametricLoss(E=1.2, A=50, B=128, alpha=0.37, beta=0.37)
+    >>> plan = plan_isoflop_sweep(TIERS["ci"], corpus="mine")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run_sweep(plan, partial(simulate_run, law=law), Path(folder), n_workers=0)
+    ...     rebuild_tables(Path(folder)) == len(plan.configs)
+    True
     """
     folder = SweepFolder(path)
     plan = _with_stages(folder.load_plan(), folder)

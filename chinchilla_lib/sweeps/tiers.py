@@ -257,6 +257,12 @@ def rope_shape(
     ------
     InputError
         If the width cannot be cut into heads of even size.
+
+    Examples
+    --------
+    >>> shape = rope_shape(64, n_layers=4, vocab_size=512, seq_len=128)
+    >>> shape.n_heads, shape.kv_size, shape.ffw_size
+    (4, 16, 256)
     """
     if d_model < 8 or d_model % 2:
         raise InputError(f"d_model is {d_model}; give an even width of 8 at least")
@@ -280,6 +286,11 @@ def batch_size_rule(n_tokens: float, *, seq_len: int, factor: float) -> int:
 
     A batch that does not shrink with the run starves short runs of steps and fakes a small
     optimum (feasibility trials; the exponent is theirs).
+
+    Examples
+    --------
+    >>> [batch_size_rule(n_tokens, seq_len=64, factor=1.0) for n_tokens in (1e6, 1e7, 1e8)]
+    [42, 155, 578]
     """
     return max(1, round(factor * math.pow(n_tokens, 0.571) / seq_len))
 
@@ -290,6 +301,11 @@ def learning_rate_rule(n_params_non_embedding: float, batch_size_tokens: float, 
     Through a published grid of a model of 46M parameters and, within a fifth, through the best rates
     of the six sizes of a first check of 3 sizes x 3 rates in two tiers; exponents of one half, tried
     there, were too steep. N counts without embeddings, B in tokens.
+
+    Examples
+    --------
+    >>> [round(learning_rate_rule(n_params, 32768, maximum=0.01), 4) for n_params in (46e6, 4.6e6, 46e4)]
+    [0.002, 0.005, 0.01]
     """
     rate = 2e-3 * math.pow(46e6 / n_params_non_embedding, 0.4) * math.pow(batch_size_tokens / 32768, 0.3)
     return min(maximum, rate)

@@ -94,6 +94,15 @@ def test_the_scatter_about_the_line_tells_the_exponent_as_often_as_it_says() -> 
         interval_about_line(fit, 90)
 
 
+def test_minima_that_share_a_law_have_no_scatter_to_tell_anything() -> None:
+    fit = fit_valley(sweep(noise=0.003))
+    flops, sizes = (np.array([getattr(p, name) for p in fit.points]) for name in ("flops", "n_params"))
+    rest = np.log(sizes / fit_power_law(flops, sizes).predict(flops))
+    assert np.abs(rest).max() < 1e-9  # although the runs are noisy
+    with pytest.raises(InputError, match="method 'valley' share more than their line"):
+        interval_about_line(fit)
+
+
 def test_minima_of_each_seed() -> None:
     table = sweep(noise=0.001)
     seeds = np.tile([0, 1, 2], len(table) // 3)
