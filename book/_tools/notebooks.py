@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from book._tools.project import BuildError, Project, digest, digest_code, durati
 from chinchilla_lib.downloads import data_folder
 
 DEFAULT_SECONDS = 40.0
+MOST_AT_ONCE = 4  # each takes a processor and up to 2 GB
 ADDED_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 WORKSPACE = "chinchilla-work"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -54,20 +56,35 @@ def outputs_of(project: Project, name: str) -> list[Path]:
 
 
 def run(project: Project) -> None:
-    """Execute every notebook of the book that is not up to date."""
+    """Execute every notebook of the book that is not up to date, as many at once as there are processors."""
     names = project.notebook_names()
-    for number, name in enumerate(names, start=1):
-        step, inputs = project.step(f"notebook-{name}"), inputs_of(project, name)
-        label = f"notebook {number} of {len(names)}, {name}"
-        if step.is_current(inputs, outputs_of(project, name)):
-            say(f"{label}: up to date")
-            continue
-        say(f"{label}: about {duration(step.seconds(DEFAULT_SECONDS))}")
-        step.begin(inputs)
-        started = time.monotonic()
-        execute(project, notebook_path(project, name), outputs_of(project, name)[0])
-        step.finish(inputs, outputs_of(project, name), time.monotonic() - started)
-        say(f"{label}: done after {elapsed(started)}")
+    labels = {name: f"notebook {n} of {len(names)}, {name}" for n, name in enumerate(names, start=1)}
+    inputs, due = {name: inputs_of(project, name) for name in names}, []
+    for name in names:
+        if project.step(f"notebook-{name}").is_current(inputs[name], outputs_of(project, name)):
+            say(f"{labels[name]}: up to date")
+        else:
+            due.append(name)
+    at_once = max(1, min(len(due), os.cpu_count() or 1, MOST_AT_ONCE))
+    with ThreadPoolExecutor(at_once) as pool:
+        running = [pool.submit(run_one, project, name, labels[name], inputs[name]) for name in due]
+        try:
+            for one in as_completed(running):
+                one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that run go on to their end
+            raise
+
+
+def run_one(project: Project, name: str, label: str, inputs: str) -> None:
+    """Execute a notebook and note what it was made from."""
+    step = project.step(f"notebook-{name}")
+    say(f"{label}: about {duration(step.seconds(DEFAULT_SECONDS))}")
+    step.begin(inputs)
+    started = time.monotonic()
+    execute(project, notebook_path(project, name), outputs_of(project, name)[0])
+    step.finish(inputs, outputs_of(project, name), time.monotonic() - started)
+    say(f"{label}: done after {elapsed(started)}")
 
 
 def check_names(notebook: Path, parameters: Mapping[str, Any]) -> None:
@@ -103,7 +120,10 @@ def execute(
         if parameters:
             command += ["--parameters_yaml", yaml.safe_dump(dict(parameters))]
         environment = kernel_environment(Path(scratch))
-        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        for _ in range(3):
+            answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if "Address already in use" not in answer.stderr:
+                break  # else another kernel, started at the same moment, was given one of its ports
         if answer.returncode:
             raise BuildError(explain_failure(notebook, partial, answer.stderr))
         document = nbformat.read(partial, as_version=4)
