@@ -170,7 +170,7 @@ def test_what_is_held_has_its_value_at_both_ends(folder: Path) -> None:
 def test_a_degenerate_fit_has_no_profile_and_is_written(folder: Path) -> None:
     sizes, tokens = TABLE.n_params, TABLE.n_tokens
     write(folder / "runs.csv", COLUMNS[1:4], [sizes, tokens, 2 + 400 / sizes**0.34])
-    report = fitted(folder, "--method", "parametric", "--scheme", "profile")
+    report = fitted(folder, "--method", "parametric", "--scheme", "profile", "--bootstrap", "20")
     assert report["law"] is not None
     assert report["intervals"] is report["intervals_from"] is None
 

@@ -19,7 +19,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where stand-ins lie; the hub is out of reach."""
     monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for module in ("datasets.config", "huggingface_hub.constants"):  # each read the variable when imported
+        monkeypatch.setattr(f"{module}.HF_HUB_OFFLINE", True)
     return tmp_path / "data"
 
 
