@@ -1,10 +1,12 @@
 import csv
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,9 +53,34 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_contract_of_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sweep", "run", "--tier", "ci", "--out", str(tmp_path / "s")]) == 0
-    runs, curves = rows(tmp_path / "s" / "runs.csv"), rows(tmp_path / "s" / "curves.csv")
+@dataclass(frozen=True)
+class Trained:
+    """A sweep from its beginning to its end, and what the command said."""
+
+    folder: Path
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The tiny tier at seed 0, trained once for the tests that ask something of it or compare with it."""
+    folder = tmp_path_factory.mktemp("trained")
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setitem(sources.SOURCES, "sotu", sources.SOURCES["sotu"])
+        patch.setitem(tiers.TIERS, "ci", tiers.TIERS["ci"])
+        patch.setenv("CHINCHILLA_WORK", str(folder / "work"))
+        handler = signal.getsignal(signal.SIGTERM)
+        use_tiny_tier()
+        assert main(["sweep", "run", "--tier", "ci", "--out", str(folder / "s")]) == 0
+        signal.signal(signal.SIGTERM, handler)
+    return Trained(folder / "s", out.getvalue(), err.getvalue())
+
+
+@pytest.mark.xdist_group("trained-sweep")
+def test_the_contract_of_the_tables(tmp_path: Path, trained: Trained) -> None:
+    runs, curves = rows(trained.folder / "runs.csv"), rows(trained.folder / "curves.csv")
     assert len(runs) == 6
     first = "run_id seed n_params n_params_non_embedding n_tokens flops flops_convention flops_budget"
     assert list(runs[0])[:10] == [*first.split(), "loss", "loss_se"]
@@ -66,22 +93,26 @@ def test_the_contract_of_the_tables(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert curve[-1]["flops"] == run["flops"]
         steps = [int(row["step"]) for row in curve]
         assert steps == sorted(set(steps))
-    heard = capsys.readouterr()
-    assert "6 runs" in heard.out
-    assert "about" in heard.err and "[ 6/6]" in heard.err
+    assert "6 runs" in trained.out
+    assert "about" in trained.err and "[ 6/6]" in trained.err
     # The next command of the contract reads the table as it is.
     out = tmp_path / "fit.json"
-    assert main(["fit", str(tmp_path / "s" / "runs.csv"), "--method", "isoflop", "--json", str(out)]) in (
+    assert main(["fit", str(trained.folder / "runs.csv"), "--method", "isoflop", "--json", str(out)]) in (
         0,
         2,
     )
 
 
-def test_two_sweeps_of_one_seed_are_equal_bit_for_bit_and_another_seed_is_not(tmp_path: Path) -> None:
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+@pytest.mark.xdist_group("trained-sweep")
+def test_two_sweeps_of_one_seed_are_equal_bit_for_bit_and_another_seed_is_not(
+    tmp_path: Path, trained: Trained
+) -> None:
+    for name, seed in (("b", 0), ("c", 1)):
         assert main(["sweep", "run", "--tier", "ci", "--seed", str(seed), "--out", str(tmp_path / name)]) == 0
     for table in ("runs.csv", "curves.csv"):
-        a, b, c = ((tmp_path / name / table).read_bytes() for name in "abc")
+        a, b, c = (
+            (folder / table).read_bytes() for folder in (trained.folder, tmp_path / "b", tmp_path / "c")
+        )
         assert a == b != c
 
 
@@ -110,7 +141,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("trained-sweep")
+def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path, trained: Trained) -> None:
     command = [
         sys.executable,
         "-c",
@@ -132,9 +164,8 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
     kept = {path.name for path in (tmp_path / "s" / "records").iterdir() if path.suffix == ".json"}
     assert 1 <= len(kept) < 6
     assert main(["sweep", "run", "--tier", "ci", "--out", str(tmp_path / "s")]) == 0
-    assert main(["sweep", "run", "--tier", "ci", "--out", str(tmp_path / "whole")]) == 0
     for table in ("runs.csv", "curves.csv"):
-        assert (tmp_path / "s" / table).read_bytes() == (tmp_path / "whole" / table).read_bytes()
+        assert (tmp_path / "s" / table).read_bytes() == (trained.folder / table).read_bytes()
 
 
 @dataclass(frozen=True)
