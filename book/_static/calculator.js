@@ -1,8 +1,9 @@
 // The page of the allocation calculator: reads the form, shows the best model, keeps the setting in the address.
-import { allocate } from "./allocation.js";
+import { allocate, ratioAt } from "./allocation.js";
 
 const UNITS = { k: 1e3, m: 1e6, b: 1e9, t: 1e12 };
-const FIELDS = ["budget", "law", "count", "served", "unique"];
+const FIRST = { budget: "5.76e23", law: "epoch", count: "six_nd", served: "", unique: "" };
+const FIELDS = Object.keys(FIRST);
 const $ = (name) => document.getElementById(`calc-${name}`);
 const form = document.getElementById("calc-form");
 
@@ -14,7 +15,7 @@ class BadInput extends Error {
 }
 
 function number(field, text, what) {
-  const found = /^([0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:(e[+-]?[0-9]+)|([kmbt]))?$/i.exec(text.trim());
+  const found = /^([0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:(e[+-]?[0-9]+)|\s*([kmbt]))?$/i.exec(text.trim());
   const value = found && Number(found[1].replaceAll("_", "") + (found[2] ?? "")) * (UNITS[found[3]?.toLowerCase()] ?? 1);
   if (!(value > 0 && Number.isFinite(value))) {
     throw new BadInput(field, `${what} is “${text}”; write a number above zero, such as 1400000, 1.4T or 5.76e23.`);
@@ -26,9 +27,10 @@ function read(data) {
   const parts = form.budget.value.split(/[x×*]/i);
   if (parts.length > 2) throw new BadInput("budget", "The budget is FLOPs, or parameters x tokens.");
   const [first, second] = parts.map((part) => number("budget", part, "The budget"));
-  const flops = second ? 6 * first * second : first;
+  const convention = form.count.value;
+  const flops = second ? 6 * first * second * ratioAt(data.ratios, convention, Math.log(first)) : first;
   if (flops > data.largest_flops) {
-    throw new BadInput("budget", `The budget is ${short(flops)} FLOPs; budgets go to ${data.largest_flops}.`);
+    throw new BadInput("budget", `The budget is ${short(flops)} FLOPs; budgets go to ${plain(data.largest_flops)}.`);
   }
   const optional = (field, what) => (form[field].value.trim() ? number(field, form[field].value, what) : null);
   const served = optional("served", "The number of served tokens") ?? 0;
@@ -37,19 +39,24 @@ function read(data) {
     throw new BadInput("unique", "Give tokens to be served or unique tokens, not both: the library has no optimum for both.");
   }
   if (Math.max(served, unique ?? 0) > data.largest_flops) {
-    throw new BadInput(served ? "served" : "unique", `Tokens go to ${data.largest_flops}.`);
+    throw new BadInput(served ? "served" : "unique", `Tokens go to ${plain(data.largest_flops)}.`);
   }
-  return { flops, law: form.law.value, convention: form.count.value, served, unique };
+  return { flops, law: form.law.value, convention, served, unique };
 }
 
 // Six digits, with the suffix of the form's own numbers.
 function short(value) {
-  const suffix = Object.entries(UNITS).reverse().find(([, unit]) => Math.abs(value) >= unit);
-  if (!suffix || Math.abs(value) >= 1e16) return String(Number(value.toPrecision(6)));
-  return `${Number((value / suffix[1]).toPrecision(6))}${suffix[0] === "k" ? "k" : suffix[0].toUpperCase()}`;
+  const rounded = Number(value.toPrecision(6));
+  const suffix = Object.entries(UNITS).reverse().find(([, unit]) => rounded >= unit);
+  if (!suffix || rounded >= 1e16) return plain(rounded);
+  return `${plain(rounded / suffix[1])}${suffix[0] === "k" ? "k" : suffix[0].toUpperCase()}`;
 }
 
-const plain = (value) => String(Number(value.toPrecision(6)));
+function plain(value) {
+  const rounded = Number(value.toPrecision(6));
+  return (Math.abs(rounded) >= 1e16 ? rounded.toExponential() : String(rounded)).replace("e+", "e");
+}
+
 const percent = (value) => `${plain(100 * value)} %`;
 
 function element(name, text, parent) {
@@ -101,7 +108,7 @@ function show(data, setting) {
     notes.push(`Extrapolated: the largest run of the fit has ${beyond.map((name) => `${short(largest[name])} ${names[name]}`).join(", ")}.`);
   }
   if (!entry.draws.length) notes.push("No interval is known for this law.");
-  if (setting.convention !== "six_nd") notes.push(`The budget is ${found.six_nd.toExponential(5)} FLOPs when counted as 6ND.`);
+  if (setting.convention !== "six_nd") notes.push(`The budget is ${plain(found.six_nd)} FLOPs when counted as 6ND.`);
   const counted = data.ratios.log_n, logN = Math.log(found.n_params);
   if (setting.convention !== "six_nd" && (logN < counted[0] || logN > counted[counted.length - 1])) {
     notes.push("Counts: no model of this size was counted; the ratio of the nearest one is held.");
@@ -130,6 +137,11 @@ function call(data, setting, found) {
       "repeated = RepeatedDataLoss(law, r_d=MUENNIGHOFF.r_d, r_n=MUENNIGHOFF.r_n)",
       `print(allocate_data_constrained(repeated, flops, ${setting.unique}))`,
     );
+  } else if (!setting.served) {
+    lines.push(
+      "n_params, n_tokens = law.n_opt(flops), law.d_opt(flops)",
+      "print(n_params, n_tokens, law.loss(n_params, n_tokens))",
+    );
   } else {
     lines.push(
       "from chinchilla_lib.fitting.serving import cheapest_for_loss",
@@ -141,6 +153,7 @@ function call(data, setting, found) {
 }
 
 function update(data) {
+  $("result").ariaBusy = "false";
   for (const field of FIELDS) form[field].removeAttribute("aria-invalid");
   $("law-help").textContent = data.laws[form.law.value].about;
   try {
@@ -158,6 +171,7 @@ function update(data) {
 }
 
 function restore() {
+  for (const [field, value] of Object.entries(FIRST)) form[field].value = value;
   for (const [field, value] of new URLSearchParams(location.hash.slice(1))) {
     const input = FIELDS.includes(field) ? form[field] : null;
     if (input && (input.tagName === "INPUT" || [...input.options].some((option) => option.value === value))) input.value = value;
@@ -170,13 +184,13 @@ async function start() {
   const data = await response.json();
   for (const { name, title } of Object.values(data.laws)) form.law.add(new Option(title, name));
   for (const [name, about] of Object.entries(data.conventions)) form.count.add(new Option(about, name));
-  [form.law.value, form.count.value] = ["epoch", "six_nd"];
   restore();
   form.hidden = false;
   let waiting;
   form.addEventListener("input", () => {
+    $("result").ariaBusy = "true";
     clearTimeout(waiting);
-    waiting = setTimeout(() => update(data), 250);
+    waiting = setTimeout(() => update(data), 250); // while someone types
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("hashchange", () => {
@@ -184,8 +198,16 @@ async function start() {
     update(data);
   });
   $("copy").addEventListener("click", async () => {
-    await navigator.clipboard.writeText($("code").textContent);
-    $("copy").textContent = "Copied";
+    clearTimeout(waiting);
+    update(data); // what was typed a moment ago counts
+    if ($("call").hidden) return;
+    try {
+      await navigator.clipboard.writeText($("code").textContent);
+      $("copy").textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren($("code")); // the browser forbids it: one key is left to press
+      $("copy").textContent = "Selected";
+    }
     setTimeout(() => ($("copy").textContent = "Copy"), 2000);
   });
   update(data);

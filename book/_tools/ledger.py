@@ -188,12 +188,14 @@ def _row(row: Settled, *, brief: bool) -> str:
     if claim.chapter:
         verdict = f'<a href="../notebooks/{claim.chapter}.html#claim-{claim.id}">{verdict}</a>'
     name = "" if brief else f' id="{claim.id}" data-verdict="{html.escape(row.verdict)}"'
+    figure, *interval = html.escape(row.ours).split(" (")
+    ours = " ".join([figure, *(f'<span class="ledger-interval">({ends}</span>' for ends in interval)])
     how = "" if brief else f"<small>{html.escape(_how(claim))}</small>"
     text = f'<span class="ledger-where">{html.escape(claim.where)}</span> {html.escape(claim.text)}{how}'
     return (
         f'<tr{name} class="claim-{row.outcome}"><td>{text}</td>'
         f'<td data-label="{_source(row)}">{html.escape(row.paper)}</td>'
-        f'<td data-label="Here">{html.escape(row.ours)}</td>'
+        f'<td data-label="Here">{ours}</td>'
         f"<td>{verdict}</td></tr>"
     )
 
