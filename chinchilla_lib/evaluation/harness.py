@@ -44,7 +44,7 @@ def run_task(
     Raises
     ------
     InputError
-        If there are fewer examples.
+        If there are fewer examples, or no item is asked for.
     """
     started = time.perf_counter()
     task = loaded.task

@@ -131,12 +131,19 @@ def deal_items(
 ) -> dict[str, list[tuple[int, Item]]]:
     """The first items, with their numbers, by part; of several parts, one from each in turn.
 
+    Raises
+    ------
+    InputError
+        If no item is asked for.
+
     Examples
     --------
     >>> animals = ({"kind": "bird"}, {"kind": "bird"}, {"kind": "cat"})
     >>> {part: [i for i, _ in dealt] for part, dealt in deal_items(animals, "kind", 2).items()}
     {'bird': [0], 'cat': [2]}
     """
+    if n_items is not None and n_items < 1:
+        raise InputError(f"n_items is {n_items!r}; give 1 or more, or None for all")
     parts: dict[str, list[tuple[int, Item]]] = {}
     for i, item in enumerate(items):
         parts.setdefault(str(item[group]) if group else "", []).append((i, item))

@@ -17,11 +17,12 @@ from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Re
 from chinchilla_lib.experiments.forecast import FIT_WIDTHS
 from chinchilla_lib.experiments.main_sweep import DESIGN, N_SEEDS, ladder_part
 from chinchilla_lib.fitting import FrontierFit, bootstrap_fit, envelope_estimator
+from chinchilla_lib.fitting.envelope import LATE
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.plan import SweepPlan, plan_runs
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["BETWEEN", "ENVELOPE", "HORIZONS", "LATE", "fit_variants", "horizons_of", "share_in_reach"]
+__all__ = ["BETWEEN", "ENVELOPE", "HORIZONS", "fit_variants", "horizons_of", "share_in_reach"]
 
 BETWEEN: Final[Mapping[float, tuple[int, ...]]] = {
     budget: widths for budget, widths in FIT_WIDTHS.items() if budget not in DESIGN.widths
@@ -39,9 +40,6 @@ HORIZONS: Final[Mapping[float, tuple[int, ...]]] = {
     3e12: (160, 192),
 }
 """Lengths that the other parts lack: four for every size, and two budgets more around the optimum."""
-
-LATE: Final = 0.85
-"""Footnote 4 finds all selected runs beyond this share of their schedule."""
 
 _BETWEEN_SEEDS: Final = 3  # the forecast's
 _UP_TO: Final = {"ci": 1e11, "cpu-60": 1e13}

@@ -19,8 +19,10 @@ from chinchilla_lib.fitting.recount import recount_frontier
 from chinchilla_lib.fitting.serving_curve import serving_curve
 from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
 from chinchilla_lib.reference.laws import LAWS, MUENNIGHOFF
+from chinchilla_lib.reference.models import find_model
 from chinchilla_lib.reference.positions import KAPLAN_N_OPT
 from chinchilla_lib.reference.projections import Approach, approach_line
+from chinchilla_lib.reference.standings import law_of_draw
 from chinchilla_lib.reference.tables import load_paper_table
 
 __all__ = ["GROUPS", "Recommendation", "Verdict", "chinchilla_ratio", "recommendations"]
@@ -33,7 +35,6 @@ GROUPS: Final = ("the paper", "fitted again", "use and data", "recipe repaired",
 
 _LEVEL: Final = 0.9
 _N_DRAWS: Final = 200  # of the interval that needs a search for each draw
-_BUDGET_OF_SIZES: Final = 6 * 70e9 * 1.4e12  # for which Porian et al. print best sizes: 6ND of Chinchilla
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def chinchilla_ratio() -> float:
     >>> chinchilla_ratio()
     20.0
     """
-    row = next(row for row in load_paper_table("table1_current_llms").rows if row["model"] == "Chinchilla")
-    return float(row["n_tokens"]) / float(row["n_params"])
+    model = find_model("Chinchilla")
+    return model.n_tokens / model.n_params
 
 
 def recommendations(
@@ -219,8 +220,8 @@ def _short_data(flops: float, unique_tokens: float) -> Recommendation:
     draws = load_draws()
     picked = draws[np.linspace(0, len(draws) - 1, _N_DRAWS).astype(int)]
     ratios = []
-    for E, log_a, log_b, alpha, beta in picked.tolist():
-        size, tokens = best(ParametricLoss(E, math.exp(log_a), math.exp(log_b), alpha, beta))
+    for row in picked:
+        size, tokens = best(law_of_draw(row))
         ratios.append(tokens / size)
     low, high = np.quantile(ratios, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Recommendation(
@@ -254,7 +255,7 @@ def _as_kaplan(flops: float) -> list[Recommendation]:
 
 def _of_porian(name: str, group: str, text: str, step: int) -> Recommendation:
     n_params = float(load_paper_table("porian2024_steps").numbers(f"n_opt_at_chinchilla_flops_{text}")[step])
-    return _split(name, group, _BUDGET_OF_SIZES, n_params, page="why-kaplan-differed")
+    return _split(name, group, find_model("Chinchilla").flops, n_params, page="why-kaplan-differed")
 
 
 def _interval(band: FloatArray | None, position: int) -> Interval | None:

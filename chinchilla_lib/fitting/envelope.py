@@ -27,7 +27,7 @@ from chinchilla_lib.fitting.result import FrontierDraws, FrontierFit
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["envelope_estimator", "fit_envelope"]
+__all__ = ["LATE", "envelope_estimator", "fit_envelope"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -37,9 +37,10 @@ N_BUDGETS: Final = 1_500
 """Of the paper."""
 WINDOW: Final = 10.0
 """Of the paper's smoothing, in steps."""
+LATE: Final = 0.85
+"""Footnote 4 finds all selected runs beyond this share of their schedule."""
 
 _HELD: Final = {"pairs": (0.96, 1.0), "subsample": (0.75, 0.88)}
-_LATE: Final = 0.85  # footnote 4: the last 15 % of a run
 _EARLY: Final = 0.05
 _HALF: Final = 0.5
 _FEW_SIZES: Final = 4
@@ -318,7 +319,7 @@ class _Envelope:
                 "min": float(mine.min()),
                 "median": float(np.median(mine)),
                 "max": float(mine.max()),
-                "in_last_15_percent": float(np.mean(mine >= _LATE)),
+                "in_last_15_percent": float(np.mean(mine >= LATE)),
             }
         return details
 
@@ -335,7 +336,7 @@ class _Envelope:
         if (n_without := len(self.table) - len(self.strata)) > 0:
             messages.append(f"{n_without} runs have no curve and are left out")
         if (done := self.share_done()) is not None:
-            early = float(np.mean(done[self.counted] < _LATE))
+            early = float(np.mean(done[self.counted] < LATE))
             if early > _EARLY:
                 messages.append(
                     f"at {early:.0%} of the budgets the selected run is not in the last 15 % of its tokens, "

@@ -1,27 +1,21 @@
 """What to train next: the runs of a design beside those so far, and what a number of runs can tell."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.design_result import Design
 from chinchilla_lib.fitting.power_result import Power
-from chinchilla_lib.plots.style import (
-    CARD,
-    INK,
-    PALETTE,
-    axes_or_new,
-    label_axes,
-    label_counts,
-)
+from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_counts, marked
 from chinchilla_lib.sweeps.table import SweepTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_design", "plot_detectable"]
+
+_MARKS: Final = np.outer(10.0 ** np.arange(-4, 5), [1, 2, 5]).ravel().tolist()
 
 
 def plot_design(design: Design, table: SweepTable, ax: "Axes | None" = None) -> "Axes":
@@ -88,10 +82,8 @@ def plot_detectable(
     MissingExtraError
         If matplotlib is not installed.
     """
-    if len(powers) > len(PALETTE):
-        raise InputError(f"powers must be of {len(PALETTE)} designs at most, found {len(powers)}")
     ax = axes_or_new(ax)
-    for (name, some), color, marker in zip(powers.items(), PALETTE, "osD^v", strict=False):
+    for (name, some), color, marker in marked(powers.items(), "designs"):
         ordered = sorted(some, key=lambda power: power.n_runs)
         ax.plot(
             [power.n_runs for power in ordered],
@@ -103,12 +95,10 @@ def plot_detectable(
     ax.axhline(difference, color=INK, linewidth=1, linestyle="--", label=f"a difference of {difference:g}")
     ax.set_xscale("log")
     ax.set_yscale("log")
-    runs = sorted({power.n_runs for some in powers.values() for power in some})
-    ticks = [count for count in (10, 20, 50, 100, 200, 500, 1000) if runs[0] * 0.8 <= count <= runs[-1] * 1.2]
-    ax.set_xticks(ticks, [str(count) for count in ticks])
-    low, high = ax.get_ylim()
-    marks = [mark for mark in np.outer(10.0 ** np.arange(-4, 1), [1, 2, 5]).ravel() if low <= mark <= high]
-    ax.set_yticks(marks, [f"{mark:g}" for mark in marks])
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = axis.get_view_interval()
+        ticks = [mark for mark in _MARKS if low <= mark <= high]
+        axis.set_ticks(ticks, [f"{mark:g}" for mark in ticks])
     ax.minorticks_off()
     label_axes(ax, x="runs in all", y="difference of exponents found")
     return ax

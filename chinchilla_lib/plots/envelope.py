@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chinchilla_lib.errors import InputError
+from chinchilla_lib.fitting.envelope import LATE
 from chinchilla_lib.fitting.result import FrontierFit
 from chinchilla_lib.plots.style import CARD, PALETTE, axes_or_new, label_axes, label_flops, sequence_colors
 from chinchilla_lib.sweeps.curves import CurveTable
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_envelope", "plot_share_done"]
-
-_LATE = 0.85
 
 
 def plot_envelope(fit: FrontierFit, curves: CurveTable, ax: "Axes | None" = None) -> "Axes":
@@ -96,7 +95,8 @@ def plot_share_done(fit: FrontierFit, ax: "Axes | None" = None) -> "Axes":
     ax = axes_or_new(ax)
     flops = [point.flops for point in fit.points]
     low, high = np.array([row["share_done"] for row in rows]).T
-    ax.axhspan(_LATE, 1, color=PALETTE[2], alpha=0.15, linewidth=0, label="last 15 % of its schedule")
+    label = f"last {100 * (1 - LATE):.0f} % of its schedule"
+    ax.axhspan(LATE, 1, color=PALETTE[2], alpha=0.15, linewidth=0, label=label)
     ax.vlines(flops, low, high, color=PALETTE[0], linewidth=2)
     ax.plot(flops, high, "o", color=PALETTE[0], markersize=3.5)
     ax.set_xscale("log")

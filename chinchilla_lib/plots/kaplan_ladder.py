@@ -8,14 +8,13 @@ import numpy as np
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.diagnostics import Interval
 from chinchilla_lib.fitting.recount import RecountedFrontier
-from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_counts
+from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_counts, marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_ladder", "plot_local_exponents"]
 
-_MARKERS: Final = "osD^v"
 _STYLES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -58,14 +57,13 @@ def plot_ladder(
                 f"series {label!r} has {len(points)} exponents; give one for each rung, {len(rungs)}"
             )
     ax = axes_or_new(ax)
-    for k, (label, points) in enumerate(series.items()):
+    for k, ((label, points), color, marker) in enumerate(marked(series.items(), "series")):
         place = np.arange(len(rungs)) + (k - (len(series) - 1) / 2) * 0.22
         exponents = [exponent for exponent, _ in points]
-        color = PALETTE[k]
         ax.plot(exponents, place, "-", color=color, linewidth=0.8, alpha=0.5)
         for at, (_, interval) in zip(place, points, strict=True):
             ax.plot(interval, [at, at], "-", color=color, linewidth=1.8)
-        ax.plot(exponents, place, _MARKERS[k], color=color, markeredgecolor=CARD, markersize=7, label=label)
+        ax.plot(exponents, place, marker, color=color, markeredgecolor=CARD, markersize=7, label=label)
     for name, value in (marks or {}).items():
         ax.axvline(value, color=INK, linewidth=1, linestyle=":", zorder=0)
         ax.annotate(

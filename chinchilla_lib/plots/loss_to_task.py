@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chinchilla_lib._format import format_flops
-from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, sequence_colors
+from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, marked, sequence_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,11 +99,13 @@ def plot_phenomena(
 
     Raises
     ------
+    InputError
+        If there are more than five kinds.
     MissingExtraError
         If matplotlib is not installed.
     """
     ax = axes_or_new(ax)
-    for (kind, values), color, marker in zip(accuracies.items(), PALETTE, "osD^v", strict=False):
+    for (kind, values), color, marker in marked(accuracies.items(), "kinds"):
         ax.plot(losses, values, marker, color=color, markersize=4, alpha=0.8, label=kind)
     ax.axhline(0.5, color=INK, linewidth=1, linestyle=":")
     ax.invert_xaxis()

@@ -1,5 +1,6 @@
 """How far claimed figures are from the same figures computed again."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -42,10 +43,12 @@ def plot_misreadings(
     Raises
     ------
     InputError
-        If nothing is left to draw.
+        If nothing is left to draw, or the factor is not above 1.
     MissingExtraError
         If matplotlib is not installed.
     """
+    if not 1 < factor < math.inf:
+        raise InputError(f"factor is {factor!r}; give a finite number above 1")
     found = [(one, off_by(one)) for one in settled if one.outcome == "differs"]
     rows = sorted(
         ((max(ratio, 1 / ratio) - 1, ratio > 1, one) for one, ratio in found if ratio not in (None, 1)),

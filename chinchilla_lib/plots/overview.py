@@ -6,9 +6,9 @@ import numpy as np
 
 from chinchilla_lib.fitting.result import FrontierFit
 from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_counts, label_flops
+from chinchilla_lib.reference.models import printed_models
 from chinchilla_lib.reference.positions import KAPLAN_N_OPT
 from chinchilla_lib.reference.projections import approach_line
-from chinchilla_lib.reference.tables import load_paper_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,9 +18,9 @@ __all__ = ["plot_overview"]
 _LABELS: Final = {
     "LaMDA": ("LaMDA", (-7, -7), "right"),
     "GPT-3": ("GPT-3", (-7, 4), "right"),
-    "Jurassic": ("", (0, 0), "left"),  # on GPT-3's place
+    "Jurassic-1": ("", (0, 0), "left"),  # on GPT-3's place
     "Gopher": ("Gopher", (7, -3), "left"),
-    "MT-NLG 530B": ("MT-NLG", (7, 0), "left"),
+    "MT-NLG": ("MT-NLG", (7, 0), "left"),
     "Chinchilla": ("Chinchilla", (8, -4), "left"),
 }
 _LARGEST: Final = 1e26
@@ -55,8 +55,8 @@ def plot_overview(fit: FrontierFit, ax: "Axes | None" = None, *, level: float = 
     optima = np.array([point.n_params for point in fit.points])
     inside = np.geomspace(budgets.min(), budgets.max(), 20)
     beyond = np.geomspace(budgets.max(), _LARGEST, 60)
-    low, high = fit.band("n_params", np.concatenate([inside, beyond]), level)
     both = np.concatenate([inside, beyond])
+    low, high = fit.band("n_params", both, level)
     ax.fill_between(both, low, high, color=PALETTE[0], alpha=0.25, linewidth=0)
     ends = fit.interval("a", level)
     ours = f"ours, $a = {fit.a:.2f}$ ({ends[0]:.2f} to {ends[1]:.2f})"
@@ -93,14 +93,12 @@ def plot_overview(fit: FrontierFit, ax: "Axes | None" = None, *, level: float = 
 def _draw_models(ax: "Axes") -> None:
     from matplotlib.patheffects import withStroke
 
-    for row in load_paper_table("table1_current_llms").rows:
-        size, tokens = float(row["n_params"]), float(row["n_tokens"])
-        name = next(key for key in _LABELS if row["model"].startswith(key))
-        text, offset, side = _LABELS[name]
-        star = name == "Chinchilla"
+    for model in printed_models():
+        text, offset, side = _LABELS[model.title]
+        star = model.title == "Chinchilla"
         ax.plot(
-            6 * size * tokens,
-            size,
+            model.flops,
+            model.n_params,
             "*" if star else "s",
             color=PALETTE[1] if star else INK,
             markersize=14 if star else 5,
@@ -109,7 +107,7 @@ def _draw_models(ax: "Axes") -> None:
         )
         ax.annotate(
             text,
-            (6 * size * tokens, size),
+            (model.flops, model.n_params),
             xytext=offset,
             textcoords="offset points",
             ha=side,

@@ -8,14 +8,12 @@ import numpy as np
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.experiments.leakage import Leak
 from chinchilla_lib.fitting.result import FrontierFit
-from chinchilla_lib.plots.style import CARD, INK, PALETTE, axes_or_new, label_axes, label_counts
+from chinchilla_lib.plots.style import CARD, INK, axes_or_new, label_axes, label_counts, marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_leaks", "plot_valleys_of_texts"]
-
-_MARKERS = "osD^v"
 
 
 def plot_valleys_of_texts(fits: Mapping[str, FrontierFit], ax: "Axes | None" = None) -> "Axes":
@@ -35,11 +33,13 @@ def plot_valleys_of_texts(fits: Mapping[str, FrontierFit], ax: "Axes | None" = N
 
     Raises
     ------
+    InputError
+        If there are more than five texts.
     MissingExtraError
         If matplotlib is not installed.
     """
     ax = axes_or_new(ax)
-    for (name, fit), color, marker in zip(fits.items(), PALETTE, _MARKERS, strict=False):
+    for (name, fit), color, marker in marked(fits.items(), "texts"):
         ax.plot(fit.table.n_params, fit.table.loss, marker, color=color, markersize=3.5, alpha=0.5)
         for valley in fit.diagnostics.valleys:
             grid = np.geomspace(*valley.n_params_range, 60)
@@ -90,12 +90,14 @@ def plot_leaks(leaks: Sequence[Leak], ax: "Axes | None" = None) -> "Axes":
 
     Raises
     ------
+    InputError
+        If there are more than five sizes.
     MissingExtraError
         If matplotlib is not installed.
     """
     ax = axes_or_new(ax)
     sizes = sorted({leak.n_params for leak in leaks if leak.n_params})
-    for i, (n_params, color, marker) in enumerate(zip(sizes, PALETTE, _MARKERS, strict=False)):
+    for i, (n_params, color, marker) in enumerate(marked(sizes, "sizes")):
         here = [leak for leak in leaks if leak.n_params == n_params]
         aside = 1.04 ** (i - (len(sizes) - 1) / 2)  # so that bars do not hide each other
         ax.errorbar(

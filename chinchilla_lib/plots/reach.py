@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.plots.style import INK, PALETTE, axes_or_new, label_flops, new_axes
+from chinchilla_lib.plots.style import INK, PALETTE, label_flops, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def plot_reach(
                 f"{name} spans {low:g} to {high:g} FLOPs and the goal is {target:g}; "
                 "give 0 < low <= high <= goal"
             )
-    ax = axes_or_new(ax) if ax is not None else new_axes((5.6, 1.3 + 0.5 * len(spans)))
+    ax = new_axes((5.6, 1.3 + 0.5 * len(spans))) if ax is None else ax
     ax.set_xscale("log")
     for place, (low, high) in enumerate(spans.values()):
         left = math.log10(target / high)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.recommendations import GROUPS, Recommendation
-from chinchilla_lib.plots.style import GRID, INK, PALETTE, axes_or_new, label_counts, new_axes
+from chinchilla_lib.plots.style import GRID, INK, PALETTE, label_counts, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def plot_recommendations(
         row.judge(ratio, factor)  # refuses what is out of range
         if row.group not in GROUPS:
             raise InputError(f"{row.name} is of the group {row.group!r}; choose one of {', '.join(GROUPS)}")
-    ax = axes_or_new(ax) if ax is not None else new_axes((5.6, 1.6 + 0.3 * len(rows)))
+    ax = new_axes((5.6, 1.6 + 0.3 * len(rows))) if ax is None else ax
     ax.set_xscale("log")
     ax.axvspan(ratio / factor, ratio * factor, color=GRID, alpha=0.6, linewidth=0, zorder=0)
     ax.axvline(ratio, color=INK, linewidth=1, linestyle=":")

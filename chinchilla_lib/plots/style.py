@@ -5,18 +5,20 @@ protanopia, deuteranopia or tritanopia. Figures are sized so that text is still 
 shows them 360 pixels wide.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from chinchilla_lib._format import format_count, format_flops
-from chinchilla_lib.errors import MissingExtraError
+from chinchilla_lib.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+
+T = TypeVar("T")
 
 __all__ = [
     "CARD",
@@ -27,6 +29,7 @@ __all__ = [
     "label_axes",
     "label_counts",
     "label_flops",
+    "marked",
     "new_axes",
     "sequence_colors",
     "style",
@@ -39,6 +42,7 @@ INK: Final = "#22262b"
 GRID: Final = "#d9d7d0"
 PALETTE: Final = ("#2b62a3", "#d55e00", "#00946c", "#6a1f6a", "#4a531c")
 """Blue, vermilion, green, purple, moss: one for each series, in this order."""
+_MARKERS: Final = "osD^v"
 FIGURE_SIZE: Final = (5.6, 3.8)
 """Inches; the text column of the book is about 7.5 inches wide at 96 pixels an inch."""
 
@@ -124,6 +128,32 @@ def style() -> Iterator[None]:
     # The first figure of a notebook chooses the backend, which makes matplotlib interactive;
     # leaving the context would undo that, and later figures would not be shown.
     matplotlib.interactive(interactive)
+
+
+def marked(series: Iterable[T], what: str) -> Iterator[tuple[T, str, str]]:
+    """Each of a few series with a colour and a marker of its own.
+
+    Parameters
+    ----------
+    series : iterable
+        Five at most.
+    what : str
+        What they are, for the message.
+
+    Raises
+    ------
+    InputError
+        If there are more series than colours.
+
+    Examples
+    --------
+    >>> [(name, marker) for name, _, marker in marked(["ours", "theirs"], "fits")]
+    [('ours', 'o'), ('theirs', 's')]
+    """
+    some = list(series)
+    if len(some) > len(PALETTE):
+        raise InputError(f"{what} must be {len(PALETTE)} at most, found {len(some)}")
+    return zip(some, PALETTE, _MARKERS, strict=False)
 
 
 def sequence_colors(n_colors: int) -> list[str]:

@@ -50,7 +50,15 @@ class Accelerator:
         return flops / (self.peak_flops * utilisation) / _DAY
 
     def holding(self, n_bytes: float) -> int:
-        """The fewest chips whose memories together hold so much."""
+        """The fewest chips whose memories together hold so much.
+
+        Raises
+        ------
+        InputError
+            If the number is not finite and at least 0.
+        """
+        if not (math.isfinite(n_bytes) and n_bytes >= 0):
+            raise InputError(f"n_bytes is {n_bytes!r}; it must be finite and at least 0")
         return max(1, math.ceil(n_bytes / self.memory_bytes))
 
 

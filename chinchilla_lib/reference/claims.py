@@ -77,8 +77,8 @@ class Claim:
     Raises
     ------
     InputError
-        If the figure is no number, the relation is unknown, a tolerance has no reason, or a claim that
-        is not reproducible here has a chapter, or lacks a reason.
+        If the figure is no number, the part, basis or relation is unknown, a tolerance has no reason, or a
+        claim that is not reproducible here has a chapter, or lacks a reason.
     """
 
     id: str
@@ -107,10 +107,14 @@ class Claim:
     """Tables, figures, equations, appendices and other items that it stands for, such as ``table 2``."""
 
     def __post_init__(self) -> None:
+        if self.part not in PARTS:
+            raise InputError(f"claim {self.id}: part is {self.part!r}; choose one of {', '.join(PARTS)}")
         if self.basis not in BASES:
             raise InputError(f"claim {self.id}: basis is {self.basis!r}; choose one of {', '.join(BASES)}")
         if self.relation not in _RELATIONS:
-            raise InputError(f"claim {self.id}: relation is {self.relation!r}; choose one of = >= <=")
+            raise InputError(
+                f"claim {self.id}: relation is {self.relation!r}; choose one of {' '.join(_RELATIONS)}"
+            )
         if self.basis == "none":
             if self.chapter or not self.why:
                 raise InputError(f"claim {self.id} is not reproducible here: give why, and no chapter")
@@ -143,15 +147,15 @@ class Claim:
     def settle(self, value: float, interval: tuple[float, float] | None = None) -> "Settled":
         """Compare a computed figure with the printed one.
 
-        With an interval, agreement asks that all of it lies within the tolerance of the printed figure,
-        and disagreement that none of it does; anything between is open.
+        Agreement asks that the figure and all of its interval lie within the tolerance of the printed one,
+        disagreement that they all lie beyond on one side; anything between is open.
 
         Parameters
         ----------
         value : float
             In the unit of the claim.
         interval : tuple of float, optional
-            Its lower and upper end.
+            Its lower and upper end; where they are rounded or skewed, the figure may lie beyond them.
 
         Raises
         ------
@@ -175,12 +179,13 @@ class Claim:
             raise InputError(f"claim {self.id}: {value} with interval {low} to {high}; give finite numbers")
         # Sums of decimals miss their bound by a rounding of the last bit.
         slack = self.tolerance + 1e-9 * max(abs(float(self.paper)), self.tolerance)
+        lowest, highest = min(value, low), max(value, high)
         least = float(self.paper) - slack if self.relation != "<=" else -math.inf
         most = float(self.paper) + slack if self.relation != ">=" else math.inf
         outcome: Outcome = "open"
-        if least <= low and high <= most:
+        if least <= lowest and highest <= most:
             outcome = "agrees"
-        elif high < least or low > most:
+        elif highest < least or lowest > most:
             outcome = "differs"
         return Settled(self, outcome, value, None if interval is None else (low, high))
 

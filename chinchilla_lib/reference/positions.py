@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss, PowerLaw
 from chinchilla_lib.reference.laws import LAWS
+from chinchilla_lib.reference.models import printed_models
 from chinchilla_lib.reference.projections import approach_line
-from chinchilla_lib.reference.tables import load_paper_table
 
 __all__ = ["KAPLAN_N_OPT", "Position", "model_positions", "positions_of", "positions_text"]
 
@@ -82,12 +83,10 @@ def model_positions(laws: Mapping[str, ParametricLoss] | None = None) -> tuple[P
     >>> round(gopher[0].size_factor, 1)
     4.1
     """
-    table = load_paper_table("table1_current_llms")
-    sizes, tokens = table.numbers("n_params").tolist(), table.numbers("n_tokens").tolist()
     return tuple(
         position
-        for model, n_params, n_tokens in zip(table.column("model"), sizes, tokens, strict=True)
-        for position in positions_of(model, n_params, n_tokens, laws)
+        for model in printed_models()
+        for position in positions_of(model.name, model.n_params, model.n_tokens, laws)
     )
 
 
@@ -101,10 +100,24 @@ def positions_of(
     model : str
         What to call it.
     n_params, n_tokens : float
-        Its counts.
+        Its counts, above 0.
     laws : mapping, optional
         As for `model_positions`.
+
+    Raises
+    ------
+    InputError
+        If a count is not finite and above 0.
+
+    Examples
+    --------
+    >>> [position] = [p for p in positions_of("mine", 8e9, 15e12) if p.law == "epoch"]
+    >>> f"{position.size_factor:.2f}"
+    '0.10'
     """
+    for count, value in (("n_params", n_params), ("n_tokens", n_tokens)):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{model}: {count} is {value!r}; it must be finite and above 0")
     surfaces = laws if laws is not None else {name: published.law for name, published in LAWS.items()}
     lines = _lines() if laws is None else {}
     return (
@@ -138,7 +151,14 @@ def _on_line(model: str, n_params: float, n_tokens: float, name: str, n_opt: Pow
 
 
 def positions_text(positions: tuple[Position, ...]) -> str:
-    """Positions in aligned columns, one a line."""
+    """Positions in aligned columns, one a line.
+
+    Examples
+    --------
+    >>> text = positions_text(positions_of("mine", 8e9, 15e12)[:1])
+    >>> [line.split()[:3] for line in text.splitlines()]
+    [['model', 'law', 'FLOPs'], ['mine', 'hoffmann', '7.2e23']]
+    """
     lines = [
         f"{'model':14}{'law':20}{'FLOPs':>8}{'N':>7}{'N_opt':>7}{'D':>7}{'D_opt':>7}"
         f"{'N/N_opt':>9}{'loss':>7}{'excess':>8}{'C factor':>10}"

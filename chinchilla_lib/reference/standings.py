@@ -116,7 +116,13 @@ def _standing(model: PrintedModel, position: Position, draws: FloatArray | None,
 
 
 def law_of_draw(row: FloatArray) -> ParametricLoss:
-    """The law of one resample: E, ln A, ln B, alpha and beta."""
+    """The law of one resample: E, ln A, ln B, alpha and beta.
+
+    Examples
+    --------
+    >>> round(law_of_draw(np.array([1.69, np.log(406.4), np.log(410.7), 0.34, 0.28])).B, 6)
+    410.7
+    """
     floor, log_a, log_b, alpha, beta = row.tolist()
     return ParametricLoss(E=floor, A=float(np.exp(log_a)), B=float(np.exp(log_b)), alpha=alpha, beta=beta)
 
@@ -129,7 +135,12 @@ def tokens_for_size(n_opt: PowerLaw, n_params: FloatArray) -> FloatArray:
     n_opt : PowerLaw
         Optimal parameters against FLOPs.
     n_params : array of float
-        Sizes.
+        Sizes, above 0.
+
+    Raises
+    ------
+    InputError
+        If a size is not finite and above 0.
 
     Examples
     --------
@@ -137,5 +148,7 @@ def tokens_for_size(n_opt: PowerLaw, n_params: FloatArray) -> FloatArray:
     >>> print(f"{tokens_for_size(approach_line('1').n_opt, np.array([280e9]))[0]:.3g}")
     5.89e+12
     """
+    if not (np.isfinite(n_params) & (np.asarray(n_params) > 0)).all():
+        raise InputError(f"n_params is {n_params!r}; sizes must be finite and above 0")
     log_flops = (np.log(n_params) - np.log(n_opt.coefficient)) / n_opt.exponent
     return np.asarray(np.exp(log_flops) / (6 * n_params))

@@ -18,16 +18,16 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lm_eval and what it impo
 
 @pytest.mark.parametrize("own_model", ["rope"], indirect=True)
 def test_parts_and_examples(own_model: OwnModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Examples are the first of the same part; parts are scored apart and together."""
+    """Examples are the first of the same part; parts are scored apart and together, in file order."""
     monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path))
     kinds = ("dogs", "cats")
-    write(tmp_path / "eval" / "barks.jsonl", *(item(i, kind) for kind in kinds for i in range(2)))
+    write(tmp_path / "eval" / "barks.jsonl", *(item(i, kind) for i in range(2) for kind in kinds))
     write(tmp_path / "eval" / "barks_before.jsonl", *(item(9, kind) for kind in kinds))
     score = run_task(own_model, load_task(TASK), n_items=3, n_shots=1)
     assert [sample["item_index"] for sample in score.samples] == [0, 1, 2]
-    assert score.n_shots == 1
+    assert (score.n_shots, score.examples_from) == (1, load_task(TASK).examples_from)
     assert [sample["arguments"][0][0] for sample in score.samples] == [
-        f"{kind} 9? a dog\n\n{kind} {i}?" for kind, i in (("dogs", 0), ("dogs", 1), ("cats", 0))
+        f"{kind} 9? a dog\n\n{kind} {i}?" for kind, i in (("dogs", 0), ("cats", 0), ("dogs", 1))
     ]
     assert {part: found["acc"].n for part, found in score.parts.items()} == {"dogs": 2, "cats": 1}
     pooled = [sample["acc"] for sample in score.samples]
@@ -51,6 +51,7 @@ def test_examples_drawn_from_the_other_items_never_hold_the_item(
         kind = asked.split()[0]
         others = {f"{kind} {i}? a dog" for i in range(4)} - {f"{asked} a dog"}
         assert set(before) == others
+    assert run_task(own_model, load_task(task), n_items=1, n_shots=0).examples_from == ""
     with pytest.raises(InputError, match="n_shots is 4; there are only 3 examples"):
         run_task(own_model, load_task(task), n_items=3, n_shots=4)
     with pytest.raises(InputError, match="n_shots is 1; task barks was loaded without examples"):

@@ -63,6 +63,9 @@ def test_items_are_dealt_to_parts_in_turn(folder: Path) -> None:
     assert {part: [i for i, _ in entries] for part, entries in dealt.items()} == {"dogs": [0, 1], "cats": [4]}
     assert [i for i, _ in deal_items(loaded.items, None, 3)[""]] == [0, 1, 2]
     assert sum(map(len, deal_items(loaded.items, "kind", None).values())) == 8
+    for none in (0, -1):
+        with pytest.raises(InputError, match=f"n_items is {none}"):
+            deal_items(loaded.items, "kind", none)
 
 
 def test_what_lm_eval_is_given(folder: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from chinchilla_lib.experiments.envelope import (
     BETWEEN,
     ENVELOPE,
-    LATE,
     fit_variants,
     horizons_of,
     share_in_reach,
@@ -15,6 +14,7 @@ from chinchilla_lib.experiments.envelope import (
 from chinchilla_lib.experiments.experiment import Part
 from chinchilla_lib.experiments.forecast import FORECAST
 from chinchilla_lib.experiments.main_sweep import MAIN
+from chinchilla_lib.fitting.envelope import LATE
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.curves import CurveTable
 from chinchilla_lib.sweeps.simulate import simulate_run

@@ -1,6 +1,6 @@
 """The card of our own models: every number is in the records."""
 
-from statistics import mean
+from statistics import NormalDist, mean
 
 import pytest
 
@@ -32,6 +32,8 @@ def test_scores_are_those_of_the_records() -> None:
             if row["run_id"] in runs
             and (row["task"], row["part"], row["metric"]) == ("minimal_pairs", "", "acc")
         ]
+        own = [float(row["standard_error"]) for row in toxicity if row["n_params"] == str(one.model.n_params)]
+        assert one.toxicity[1] == pytest.approx(sum(error**2 for error in own) ** 0.5 / len(own))
         assert one.right[0] == pytest.approx(mean(pairs))
         assert 0 < one.right[1] < 0.0156  # below that of one seed
     assert [one.bits_per_byte is None for one in MODELS] == [False, False, True]
@@ -49,7 +51,11 @@ def test_the_card_has_what_table_a8_asks_and_fits_a_line() -> None:
     assert "No products" in CARD.sections["Intended use"]["Not for"]
     assert max(map(len, str(CARD).splitlines())) <= 74
     for one, row in zip(MODELS, CARD.table.rows, strict=True):
-        assert row[3].startswith(f"{one.model.loss:.3f}\n")
+        assert row[3] == f"{one.model.loss:.3f}\n±\u00a0{one.model.half_width:.3f}"
+        value, error = one.toxicity
+        assert row[6] == f"{value:.4f}\n±\u00a0{NormalDist().inv_cdf(0.95) * error:.4f}"
+    seconds = load_recorded("little-chinchilla-cpu-120").provenance["run_seconds"]
+    assert CARD.sections["Ethical considerations"]["Cost"].startswith(f"{seconds / 3600:.1f} and ")
 
 
 def test_namesakes_are_hundreds_of_thousands_of_times_larger() -> None:

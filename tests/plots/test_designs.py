@@ -1,5 +1,6 @@
 """Figures of what to train next: every run of a design, and what numbers of runs find."""
 
+import numpy as np
 import pytest
 
 from chinchilla_lib.errors import InputError
@@ -45,9 +46,11 @@ def test_what_is_found_is_drawn_against_runs_in_order() -> None:
     drawn = [0.04, *(power.detectable for power in powers)]
     assert min(drawn) / 2 < low and high < 2 * max(drawn), "marks beyond what is drawn would stretch the axis"
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["20", "50"]
+    assert list(ax.get_xticks()) == [20, 50]
+    np.testing.assert_allclose(ax.get_yticks(), labels)
     ax.figure.canvas.draw()
 
 
 def test_more_designs_than_colours_are_refused() -> None:
-    with pytest.raises(InputError, match="powers must be of 5 designs at most, found 6"):
+    with pytest.raises(InputError, match="designs must be 5 at most, found 6"):
         plot_detectable(dict.fromkeys("abcdef", ()), 0.04)

@@ -46,6 +46,13 @@ def test_twice_and_half_are_equally_far_off() -> None:
     assert ends == [1, 1]
 
 
+def test_ticks_say_how_far_off_their_place_is() -> None:
+    ax = plot_misreadings([settled(10.01, "10.000"), settled(2000)])
+    for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True):
+        text = label.get_text()
+        assert 1 + place == pytest.approx(float(text[1:]) if text[0] == "×" else 1 + float(text[:-2]) / 100)
+
+
 def test_labels_name_the_place_where_there_are_several() -> None:
     one = plot_misreadings([settled(5), settled(20)])
     assert [label.get_text() for label in one.get_yticklabels()] == ["10 tokens"] * 2
@@ -74,3 +81,9 @@ def test_all_marks_are_within_the_axis() -> None:
 def test_nothing_to_draw_is_refused(nothing: list[Settled]) -> None:
     with pytest.raises(InputError, match="no claim that differs by a ratio"):
         plot_misreadings(nothing)
+
+
+@pytest.mark.parametrize("factor", [1, 0.5, np.inf, np.nan])
+def test_a_factor_that_separates_nothing_is_refused(factor: float) -> None:
+    with pytest.raises(InputError, match="factor is"):
+        plot_misreadings(MANY, factor=factor)

@@ -9,6 +9,7 @@ from chinchilla_lib.plots.overview import plot_overview
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.reference import LAWS
 from chinchilla_lib.reference.positions import KAPLAN_N_OPT, model_positions
+from chinchilla_lib.reference.projections import approach_line
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 
 LAW = LAWS["epoch"].law
@@ -25,6 +26,18 @@ def test_frontiers_and_models_stand_where_they_should() -> None:
     assert ours.get_xdata().max() == pytest.approx(1e13), "solid where there are runs, and no further"
     [kaplan] = [line for label, line in lines.items() if label.startswith("Kaplan")]
     np.testing.assert_allclose(kaplan.get_ydata(), KAPLAN_N_OPT.predict(kaplan.get_xdata()))
+    (dashed,) = (
+        line
+        for line in ax.get_lines()
+        if (line.get_color(), line.get_linestyle()) == (ours.get_color(), "--")
+    )
+    np.testing.assert_allclose(dashed.get_ydata(), fit.n_opt.predict(dashed.get_xdata()))
+    band, theirs = (path.vertices for one in ax.collections for path in one.get_paths())
+    last = band[np.isclose(band[:, 0], 1e26), 1]
+    assert (last.min(), last.max()) == pytest.approx(np.ravel(fit.band("n_params", np.array([1e26]), 0.9)))
+    sizes = [approach_line(one).n_opt.predict(1e26) for one in ("1", "2", "3")]
+    last = theirs[np.isclose(theirs[:, 0], 1e26), 1]
+    assert (last.min(), last.max()) == pytest.approx((min(sizes), max(sizes)))
     points = {
         (line.get_xdata()[0], line.get_ydata()[0]) for line in lines.values() if len(line.get_xdata()) == 1
     }

@@ -10,13 +10,20 @@ from chinchilla_lib.fitting import fit_isoflop_profiles
 from chinchilla_lib.plots.quality import plot_leaks, plot_valleys_of_texts
 from chinchilla_lib.plots.style import new_axes
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+from chinchilla_lib.sweeps.table import SweepTable
 from tests.experiments.small_truth import LAW
+
+
+def one_sided(table: SweepTable) -> SweepTable:
+    """Without the smallest two sizes of each budget: a valley read from the wrong end is another."""
+    return table.take([i for i in range(len(table)) if i % 9 > 1])
 
 
 def test_each_text_has_its_runs_its_valleys_and_its_minima() -> None:
     laws = {"clean": LAW, "bad": replace(LAW, E=LAW.E + 1)}
     fits = {
-        name: fit_isoflop_profiles(simulate_isoflop_sweep(law, [1e11, 1e12])) for name, law in laws.items()
+        name: fit_isoflop_profiles(one_sided(simulate_isoflop_sweep(law, [1e11, 1e12])))
+        for name, law in laws.items()
     }
     ax = new_axes()
     assert plot_valleys_of_texts(fits, ax) is ax
@@ -34,7 +41,7 @@ def test_each_text_has_its_runs_its_valleys_and_its_minima() -> None:
             np.testing.assert_allclose(line.get_ydata(), valley.predict(sizes))
     assert [text.get_text() for text in ax.texts] == ["1e11", "1e12"]
     for text, valley in zip(ax.texts, fits["bad"].diagnostics.valleys, strict=True):
-        assert text.xy[0] == valley.n_params_range[1]
+        assert text.xy == (valley.n_params_range[1], valley.predict(np.array([valley.n_params_range[1]]))[0])
     low, high = ax.get_xlim()
     assert low < min(fit.table.n_params.min() for fit in fits.values())
     assert high > max(fit.table.n_params.max() for fit in fits.values())

@@ -18,6 +18,7 @@ def test_spans_stand_in_their_order_with_the_decades_that_are_left() -> None:
     assert [tuple(bar.get_xdata()) for bar in bars] == list(SPANS.values())
     assert [bar.get_ydata()[0] for bar in bars] == [0, 1] and ax.yaxis_inverted()
     assert ax.get_title(loc="right") == "there"
+    assert 1e23 in {line.get_xdata()[0] for line in ax.get_lines()}, "the goal has its line"
     ax.figure.canvas.draw()
 
 
@@ -33,3 +34,8 @@ def test_spans_stand_in_their_order_with_the_decades_that_are_left() -> None:
 def test_spans_that_are_none_or_pass_the_goal_are_refused(spans: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         plot_reach(spans, goal=("there", 1e23))
+
+
+def test_a_span_may_be_one_budget_and_end_at_the_goal() -> None:
+    ax = plot_reach({"there": (1e23, 1e23)}, goal=("there", 1e23))
+    assert [text.get_text() for text in ax.texts] == ["0.0 decades"]

@@ -23,6 +23,7 @@ def test_rows_stand_from_top_to_bottom_at_their_ratios_in_the_colours_of_their_g
     assert [dot.get_color() for dot in dots] == [PALETTE[0], PALETTE[0], PALETTE[4]]
     bottom, top = ax.get_ylim()
     heights = [dot.get_ydata()[0] for dot in dots]
+    assert heights[1] - heights[0] < heights[2] - heights[1], "groups stand apart"
     assert heights == sorted(heights) and bottom > heights[-1] and top < heights[0]
     (legend,) = ax.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [GROUPS[0], GROUPS[4]]
@@ -34,6 +35,8 @@ def test_the_interval_and_the_band_of_the_factor_are_drawn_where_they_are() -> N
     assert any(list(line.get_xdata()) == [30.0, 70.0] for line in ax.get_lines())
     low, high = (ax.patches[0].get_extents().transformed(ax.transData.inverted()).intervalx).tolist()
     assert (low, high) == pytest.approx((5, 80))
+    (line,) = (line for line in ax.get_lines() if line.get_linestyle() == ":")
+    assert line.get_xdata()[0] == 20
 
 
 def test_all_that_the_library_knows_fits_on_it() -> None:

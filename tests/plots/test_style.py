@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
-from chinchilla_lib.errors import MissingExtraError
+from chinchilla_lib.errors import InputError, MissingExtraError
 from chinchilla_lib.plots.style import (
     CARD,
     FIGURE_SIZE,
@@ -20,6 +20,7 @@ from chinchilla_lib.plots.style import (
     label_axes,
     label_counts,
     label_flops,
+    marked,
     new_axes,
     sequence_colors,
     style,
@@ -172,3 +173,11 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'chinchilla-lib\[plots\]'"):
         new_axes()
+
+
+def test_series_differ_in_colour_and_in_marker_and_none_is_dropped() -> None:
+    names, colors, markers = zip(*marked("abcde", "letters"), strict=True)
+    assert names == tuple("abcde")
+    assert colors == PALETTE and len(set(markers)) == 5
+    with pytest.raises(InputError, match="letters must be 5 at most, found 6"):
+        marked("abcdef", "letters")

@@ -27,6 +27,11 @@ def test_no_chip_fewer_would_hold_it(n_bytes: float) -> None:
         assert n_chips == 1 or (n_chips - 1) * chip.memory_bytes < n_bytes
 
 
+def test_memories_that_are_full_hold_it() -> None:
+    for chip in CHIPS:
+        assert [chip.holding(share * chip.memory_bytes) for share in (0, 1, 3, 3.01)] == [1, 1, 3, 4]
+
+
 def test_newer_chips_are_faster() -> None:
     peaks = [chip.peak_flops for chip in CHIPS]
     assert peaks == sorted(peaks)
@@ -42,3 +47,9 @@ def test_utilisation_is_a_share(utilisation: float) -> None:
 def test_flops_are_positive(flops: float) -> None:
     with pytest.raises(InputError, match="flops is"):
         CHIPS[0].days(flops, 0.5)
+
+
+@pytest.mark.parametrize("n_bytes", [-1.0, math.inf, math.nan])
+def test_bytes_are_no_less_than_none(n_bytes: float) -> None:
+    with pytest.raises(InputError, match="n_bytes is"):
+        CHIPS[0].holding(n_bytes)

@@ -29,6 +29,7 @@ def test_a_known_shape_is_counted_and_an_unknown_one_is_not() -> None:
     chinchilla = find_model("Chinchilla")
     card = model_card(chinchilla)
     assert f"{chinchilla.counted_params:,}" in card.facts["Parameters"]
+    assert card.facts["Training tokens"] == "1.4T\n20.0 a parameter"
     for name in ("appendix_f", "table_a4", "kaplan", "matmul"):
         assert format_flops(chinchilla.counted_flops[name]) in card.facts["Training FLOPs"]
     assert format_bytes(kv_cache_bytes(chinchilla.shape)) in card.facts["Memory to serve"]
@@ -49,6 +50,11 @@ def test_intervals_stand_below_what_they_are_of() -> None:
     assert row[1] == f"{epoch.position.loss:.3f}\n{low:.3f} to {high:.3f}"
     low, high = epoch.intervals["n_opt"]
     assert row[4] == f"{format_count(epoch.position.n_opt)}\n{format_count(low)} to {format_count(high)}"
+    for column, quantity, form in ((2, "excess_loss", ".3f"), (3, "wasted", ".0%")):
+        low, high = epoch.intervals[quantity]
+        assert row[column].partition("\n")[2] == f"{low:{form}} to {high:{form}}"
+    low, high = epoch.intervals["d_opt"]
+    assert row[5].partition("\n")[2] == f"{format_count(low)} to {format_count(high)}"
     assert "90% intervals" in card.table.caption
     assert "intervals" not in model_card(gopher).table.caption
 

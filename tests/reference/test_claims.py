@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.reference import load_paper_table
-from chinchilla_lib.reference.claims import BASES, PARTS, VERDICTS, Claim, Settled, find_claim, load_claims
+from chinchilla_lib.reference.claims import (
+    BASES,
+    PARTS,
+    VERDICTS,
+    Claim,
+    Settled,
+    find_claim,
+    format_figure,
+    load_claims,
+)
 
 REQUIRED = [
     "abstract",
@@ -68,6 +77,27 @@ def test_an_interval_decides_only_when_it_lies_on_one_side() -> None:
     assert row.settle(0.60, (0.3, 0.9)).outcome == "open"
 
 
+def test_no_tolerance_asks_for_the_figure_itself() -> None:
+    row = claim("0", given_tolerance=0, why="a count")
+    assert [row.settle(value).outcome for value in (-1e-12, 0, 1e-12)] == ["differs", "agrees", "differs"]
+    assert claim("0.3", given_tolerance=0, why="a sum").settle(0.1 + 0.2).outcome == "agrees"
+
+
+def test_whole_numbers_are_written_out_up_to_seven_digits() -> None:
+    figures = (9_999_999, 10_000_000, 1234567.5, -250.0)
+    assert [format_figure(one) for one in figures] == ["9999999", "1e07", "1.235e06", "-250"]
+
+
+def test_a_figure_beyond_its_own_interval_counts_too() -> None:
+    row = claim("0.50", given_tolerance=0.05, why="a reason")
+    assert row.settle(0.56, (0.48, 0.52)).outcome == "open"
+    assert row.settle(0.44, (0.48, 0.52)).outcome == "open"
+    assert row.settle(0.54, (0.48, 0.52)).outcome == "agrees"
+    assert row.settle(0.50, (0.3, 0.4)).outcome == "open"
+    assert row.settle(0.56, (0.6, 0.7)).outcome == "differs"
+    assert row.settle(0.56, (0.48, 0.52)).interval == (0.48, 0.52)
+
+
 def test_what_is_said_of_the_paper_is_not_its_own_contradiction() -> None:
     said = claim("55", part="popular", basis="paper")
     assert said.settle(5.5).verdict == "not what the paper has"
@@ -88,7 +118,10 @@ def test_at_least_and_at_most_have_one_side() -> None:
     assert from_tables.verdict == "borne out by the paper's own tables"
     at_most = claim("20", relation="<=")
     assert at_most.settle(-400).outcome == "agrees"
+    assert at_most.settle(20.5).outcome == "agrees"
     assert at_most.settle(21).outcome == "differs"
+    assert at_most.settle(30, (20.6, 40)).outcome == "differs"
+    assert at_most.settle(15, (10, 40)).outcome == "open"
 
 
 @given(
@@ -121,6 +154,7 @@ def test_every_outcome_has_words() -> None:
     [
         ({"basis": "hope"}, "basis is 'hope'; choose one of paper"),
         ({"relation": ">"}, "relation is '>'"),
+        ({"part": "epilogue"}, "part is 'epilogue'; choose one of abstract"),
         ({"chapter": ""}, "has no chapter"),
         ({"paper": "about 20"}, "paper is 'about 20', not a number"),
         ({"paper": "inf"}, "not a finite number"),

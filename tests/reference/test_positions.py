@@ -1,10 +1,19 @@
 """Models of Table 1 beside the optima of the laws."""
 
+import math
+
 import pytest
 
+from chinchilla_lib.errors import InputError
 from chinchilla_lib.laws import ParametricLoss
 from chinchilla_lib.reference import LAWS
-from chinchilla_lib.reference.positions import KAPLAN_N_OPT, Position, model_positions, positions_text
+from chinchilla_lib.reference.positions import (
+    KAPLAN_N_OPT,
+    Position,
+    model_positions,
+    positions_of,
+    positions_text,
+)
 
 POSITIONS = model_positions()
 MODELS = ["LaMDA", "GPT-3", "Jurassic", "Gopher", "MT-NLG 530B", "Chinchilla"]
@@ -58,3 +67,9 @@ def test_the_text_has_a_line_for_each() -> None:
     assert max(map(len, lines)) <= 110
     gopher = next(line for line in lines if line.startswith("Gopher") and " hoffmann-unrounded " in line)
     assert gopher.split()[2:8] == ["5.04e23", "280B", "38B", "300B", "2.21T", "7.37"]
+
+
+@pytest.mark.parametrize("counts", [(0.0, 1e9), (1e9, -1.0), (math.nan, 1e9), (1e9, math.inf)])
+def test_counts_are_positive(counts: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match=r"mine: n_(params|tokens) is .*; it must be finite and above 0"):
+        positions_of("mine", *counts)

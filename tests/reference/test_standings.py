@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chinchilla_lib._format import parse_number
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.reference.laws import LAWS
 from chinchilla_lib.reference.models import PrintedModel, find_model, printed_models
 from chinchilla_lib.reference.positions import model_positions
 from chinchilla_lib.reference.projections import approach_line
 from chinchilla_lib.reference.standings import LAW_LABELS, law_of_draw, standings, tokens_for_size
+from chinchilla_lib.reference.tables import load_paper_table
 
 GOPHER = find_model("Gopher")
 
@@ -74,6 +76,39 @@ def test_a_wider_level_is_a_wider_interval() -> None:
         assert wide.intervals[name][0] < low < high < wide.intervals[name][1]
 
 
+def test_an_interval_leaves_the_same_share_of_draws_on_either_side() -> None:
+    """A loss shifts with E and by as much."""
+    rows = np.tile(row_of("epoch"), (101, 1))
+    rows[:, 0] += np.linspace(0, 1, 101)
+    (epoch,) = (one for one in standings(GOPHER, draws={"epoch": rows}, level=0.6) if one.intervals)
+    assert epoch.intervals["loss"] == pytest.approx((epoch.position.loss + 0.2, epoch.position.loss + 0.8))
+
+
+@pytest.mark.parametrize("law", sorted(LAW_LABELS))
+def test_a_model_is_beyond_a_fit_as_soon_as_it_passes_the_largest_run(law: str) -> None:
+    (gopher,) = (one for one in standings(GOPHER) if one.position.law == law)
+    largest = GOPHER.n_params / gopher.beyond["n_params"]
+    for factor in (0.999, 1.001):
+        (one,) = (
+            one
+            for one in standings(PrintedModel("edge", factor * largest, 1e9, "me"))
+            if one.position.law == law
+        )
+        assert one.extrapolated == (factor > 1)
+
+
+def test_the_largest_runs_of_lines_are_those_of_the_tables() -> None:
+    facts = {row["item"]: row["value"] for row in load_paper_table("approach3_protocol").rows}
+    kaplan = {row["item"]: row["value"] for row in load_paper_table("kaplan2020_facts").rows}
+    beyond = {one.position.law: one.beyond["n_params"] for one in standings(GOPHER)}
+    for law, text in (
+        ("approach 1", facts["Approach 1 sizes"]),
+        ("approach 2", facts["Approach 2 sizes"]),
+        ("kaplan", kaplan["sizes"]),
+    ):
+        assert beyond[law] == pytest.approx(GOPHER.n_params / parse_number(text.split()[-1]))
+
+
 def test_models_of_table_1_lie_outside_of_every_fit_and_a_small_one_inside() -> None:
     for model in printed_models():
         for one in standings(model):
@@ -111,3 +146,9 @@ def test_a_draw_is_a_law() -> None:
 def test_arguments_are_checked(draws: dict[str, np.ndarray], level: float, message: str) -> None:
     with pytest.raises(InputError, match=message):
         standings(GOPHER, draws=draws, level=level)
+
+
+@pytest.mark.parametrize("size", [0.0, -1e9, math.inf, math.nan])
+def test_sizes_are_positive(size: float) -> None:
+    with pytest.raises(InputError, match="sizes must be finite and above 0"):
+        tokens_for_size(approach_line("1").n_opt, np.array([1e9, size]))
