@@ -4,6 +4,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -46,6 +47,46 @@ def test_what_chapters_use_most_has_an_example() -> None:
     assert sorted(missing) == sorted(without)
 
 
+PURE = {
+    "architecture",
+    "downloads",
+    "fitting",
+    "flops",
+    "laws",
+    "memory",
+    "reference",
+    "runs",
+    "sweeps",
+    "workspace",
+}
+WITHOUT = {
+    # refuses an argument, and says in the error what is allowed
+    "check_counts", "check_delta", "check_minima", "check_noise", "check_power", "check_seed",
+    "check_simulations",
+    # needs a network, or a file that is not on every machine
+    "download_file", "load_published",
+    # takes half a second
+    "profile_intervals", "simulated_se",
+    # a step inside `find_optimum`, whose example shows it
+    "find_corner",
+}  # fmt: skip
+STILL_WITHOUT = 167
+"""Functions of the other rooms that have no example yet: may fall, not rise."""
+
+
+def test_functions_without_an_example_are_few_and_known() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book" / "api").glob("*.md"))
+    missing: dict[bool, list[str]] = {True: [], False: []}
+    for module in re.findall(r"automodule:: (\S+)", pages):
+        home = importlib.import_module(module)
+        for name in home.__all__:
+            thing = getattr(home, name)
+            if inspect.isfunction(thing) and ">>>" not in (thing.__doc__ or ""):
+                missing[module.split(".")[1] in PURE].append(name)
+    assert sorted(missing[True]) == sorted(WITHOUT)
+    assert len(missing[False]) <= STILL_WITHOUT
+
+
 def test_there_are_examples_to_test() -> None:
     attempted = sum(doctest.testmod(importlib.import_module(name)).attempted for name in MODULES)
-    assert attempted >= 20
+    assert attempted >= 700

@@ -67,7 +67,13 @@ def html_paragraphs(page: str) -> Iterator[str]:
 
 
 def is_prose(paragraph: str) -> bool:
-    """Whether a paragraph is 60 characters long at least, and 75 % of what is not blank are letters."""
+    """Whether a paragraph is 60 characters long at least, and 75 % of what is not blank are letters.
+
+    Examples
+    --------
+    >>> is_prose("Sentences of words, such as these, are what a page of prose holds."), is_prose("1 2 | 4")
+    (True, False)
+    """
     if len(paragraph) < _MIN_CHARACTERS:
         return False
     return len(_NOT_LETTERS.sub("", paragraph)) >= _MIN_LETTERS * len(paragraph.replace(" ", ""))

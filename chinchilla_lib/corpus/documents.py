@@ -33,12 +33,23 @@ def clean_text(text: str) -> str:
 
     Letters are left as they are: the paper's tokenizer, too, applies no NFKC normalisation
     (section 4.1, Table A8).
+
+    Examples
+    --------
+    >>> clean_text("Two  blanks stay.   " + chr(13) + chr(10) + chr(7) + "A bell goes.").splitlines()
+    ['Two  blanks stay.', 'A bell goes.']
     """
     text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"))
     return _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text)).strip() + "\n"
 
 
 def clean_document(document: Document, *, min_characters: int = 200) -> Document | None:
-    """Return the document with its text cleaned; None when that is shorter than ``min_characters``."""
+    """Return the document with its text cleaned; None when that is shorter than ``min_characters``.
+
+    Examples
+    --------
+    >>> clean_document(Document("short", "Too short to keep.")) is None
+    True
+    """
     text = clean_text(document.text)
     return replace(document, text=text) if len(text) >= min_characters else None

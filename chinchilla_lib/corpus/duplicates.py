@@ -59,7 +59,14 @@ letters and digits alone, its bytes of UTF-8, the side its publisher gave it (0:
 
 
 def fingerprint(document: Document) -> npt.NDArray[Any]:
-    """Fingerprint of one document, of type ``FINGERPRINT`` and shape ()."""
+    """Fingerprint of one document, of type ``FINGERPRINT`` and shape ().
+
+    Examples
+    --------
+    >>> same = fingerprint(Document("a", "The same text.")), fingerprint(Document("b", "The same text."))
+    >>> bool(same[0]["digest"] == same[1]["digest"])
+    True
+    """
     text = document.text.encode()
     words = plain_words(document.text)
     shingles = (hash_ngrams(words, SHINGLE_WORDS) >> np.uint64(32)).astype(np.uint32)
@@ -170,6 +177,13 @@ def split_documents(
     -------
     train, validation : list of Document
         Without exact duplicates, in the order given.
+
+    Examples
+    --------
+    >>> documents = [Document(f"d{number}", f"The text of document {number}.") for number in range(40)]
+    >>> train, validation = split_documents([*documents, documents[0]], validation_share=0.25)
+    >>> len(train) + len(validation)
+    40
     """
     fingerprints = np.array([fingerprint(d) for d in documents], dtype=FINGERPRINT)
     sides = assign_sides(fingerprints, validation_share=validation_share).side

@@ -45,6 +45,15 @@ def files_source(
     ------
     InputError
         If a path does not exist or a folder is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "notes.txt"
+    ...     _ = path.write_text("One note.", encoding="utf-8")
+    ...     files_source([path], name="notes").name
+    'notes'
     """
     files = _find_files(paths)
 
@@ -73,6 +82,15 @@ def file_documents(paths: Sequence[Path], *, text_field: str = "text") -> Iterat
     ------
     InputError
         If a path does not exist, or a JSON line is broken or lacks the field.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "notes.txt"
+    ...     _ = path.write_text("One note.", encoding="utf-8")
+    ...     [document.text for document in file_documents([path])]
+    ['One note.']
     """
     for path, name in _find_files(paths):
         try:

@@ -18,7 +18,13 @@ _BYTES: Final = np.random.PCG64(0x0B17E).random_raw(256)
 
 
 def plain_words(text: str) -> str:
-    """Letters and digits in lower case, words separated by one blank; NFKC makes them comparable."""
+    """Letters and digits in lower case, words separated by one blank; NFKC makes them comparable.
+
+    Examples
+    --------
+    >>> plain_words("It's THE ﬁnest—of 3!")
+    'it s the finest of 3'
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _NOT_WORDS.sub(" ", text.casefold()).strip()
@@ -60,7 +66,14 @@ def hash_ngrams(words: str, n: int) -> npt.NDArray[np.uint64]:
 
 
 def mix_bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Permute the 64-bit numbers so that every bit depends on all (the finaliser of SplitMix64)."""
+    """Permute the 64-bit numbers so that every bit depends on all (the finaliser of SplitMix64).
+
+    Examples
+    --------
+    >>> mixed = mix_bits(np.array([0, 1, 2], dtype=np.uint64))
+    >>> [number.bit_count() for number in mixed.tolist()]
+    [0, 25, 31]
+    """
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))

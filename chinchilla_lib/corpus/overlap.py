@@ -71,6 +71,14 @@ def find_overlap(
     ------
     InputError
         If there is no evaluation document.
+
+    Examples
+    --------
+    >>> text = "one two three four five six seven"
+    >>> seen, unseen = Document("a", text), Document("b", text.replace("four", "eight"))
+    >>> found = find_overlap([seen, unseen], [Document("c", text)], n_words=5)
+    >>> found.n_found.tolist(), found.n_ngrams.tolist()
+    ([3, 0], [3, 3])
     """
     names: list[str] = []
     hashes: list[npt.NDArray[np.uint64]] = []

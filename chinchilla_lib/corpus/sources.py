@@ -181,6 +181,11 @@ def find_source(name: str) -> Source:
     ------
     InputError
         If there is none; the message lists those there are.
+
+    Examples
+    --------
+    >>> find_source("sotu").name
+    'sotu'
     """
     try:
         return SOURCES[name]

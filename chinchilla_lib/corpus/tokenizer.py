@@ -105,6 +105,12 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
     ------
     InputError
         If vocab_size is out of range, or the text is too small for so many merges.
+
+    Examples
+    --------
+    >>> tokenizer = train_tokenizer(["the cat and the hat"] * 50, vocab_size=265)
+    >>> tokenizer.vocab_size
+    265
     """
     check_vocab_size(vocab_size)
     library = _library()

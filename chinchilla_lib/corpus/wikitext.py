@@ -56,7 +56,13 @@ def detokenise(line: str) -> str:
 
 
 def plain_text(lines: Iterable[str]) -> str:
-    """An article without the spacing, line by line."""
+    """An article without the spacing, line by line.
+
+    Examples
+    --------
+    >>> plain_text(["It was 1 @,@ 400 words , said the author ."]).strip()
+    'It was 1,400 words, said the author.'
+    """
     return "".join(detokenise(f"{line.strip()}\n") for line in lines)
 
 

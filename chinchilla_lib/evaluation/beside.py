@@ -69,6 +69,13 @@ def set_beside_paper(rows: Iterable[Mapping[str, str]]) -> list[BesidePaper]:
     -------
     list of BesidePaper
         One for each task that has such a share; parts of tasks are left out.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> beside = set_beside_paper(load_recorded("evaluate-smollm2").rows)
+    >>> len(beside)
+    13
     """
     whole = [row for row in rows if not row["part"]]
     found = []

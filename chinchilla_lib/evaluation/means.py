@@ -99,6 +99,11 @@ def compare_means(means: tuple[float, float], spreads: tuple[float, float], n: i
     ------
     InputError
         If n is below 2 or both spreads are zero.
+
+    Examples
+    --------
+    >>> f"{compare_means((0.116, 0.115), (0.1, 0.1), 10_000).p_value:.2f}"
+    '0.48'
     """
     squares = spreads[0] ** 2 + spreads[1] ** 2
     if n < 2 or not squares > 0:
@@ -150,6 +155,12 @@ def fit_line(losses: Sequence[float], means: Sequence[float], *, level: float = 
     ------
     InputError
         If there are fewer than five points, or all have one loss or one mean.
+
+    Examples
+    --------
+    >>> line = fit_line([3.0, 2.8, 2.6, 2.4, 2.2], [0.30, 0.33, 0.38, 0.43, 0.46])
+    >>> f"{line.slope:.2f}"
+    '-0.21'
     """
     n = len(losses)
     if n < 5 or len(means) != n or len(set(losses)) < 2 or len(set(means)) < 2:

@@ -100,6 +100,12 @@ def pack_sequences(
     ------
     InputError
         If a sequence is empty.
+
+    Examples
+    --------
+    >>> [pack] = pack_sequences([[1, 2, 3], [1, 2, 4], [1, 2, 5]], max_nodes=16)
+    >>> pack.tokens.tolist(), pack.parents.tolist()
+    ([1, 2, 3, 4, 5], [-1, 0, 1, 1, 1])
     """
     for i, sequence in enumerate(sequences):
         if not len(sequence):

@@ -198,6 +198,11 @@ def scores_beside(column: str) -> tuple[PrintedScore, ...]:
     ------
     InputError
         If no table has such a column.
+
+    Examples
+    --------
+    >>> len(scores_beside("gpt3"))
+    11
     """
     found: list[PrintedScore] = []
     for suite, name, task in (
@@ -273,6 +278,12 @@ def mean_scores(scores: Sequence[PrintedScore]) -> tuple[Mean, Mean]:
     ------
     InputError
         If there are none.
+
+    Examples
+    --------
+    >>> chinchilla, other = mean_scores(scores_beside("gpt3"))
+    >>> bool(chinchilla.by_task > other.by_task)
+    True
     """
     if not scores:
         raise InputError("scores is empty; give one at least")

@@ -87,6 +87,11 @@ def summarise_metric(aggregation: str, values: Sequence[Any]) -> Score:
     ------
     InputError
         If there are no items, or the aggregation is unknown.
+
+    Examples
+    --------
+    >>> summarise_metric("mean", [1.0, 0.0, 1.0, 1.0])
+    Score(value=0.75, standard_error=0.25, n=4)
     """
     if not len(values):
         raise InputError("values is empty; give those of one item at least")

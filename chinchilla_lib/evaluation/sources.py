@@ -176,6 +176,14 @@ def read_text(path: Path) -> str:
     ------
     InputError
         If it is missing or damaged.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "items.txt"
+    ...     _ = path.write_text("one item", encoding="utf-8")
+    ...     read_text(path)
+    'one item'
     """
     try:
         data = path.read_bytes()

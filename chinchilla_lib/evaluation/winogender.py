@@ -123,7 +123,15 @@ def answers_of(items: Sequence[Mapping[str, Any]], found: Iterable[Mapping[str, 
 
 
 def answers_table(answers: Iterable[Answer]) -> str:
-    """Answers as a table that `recorded_answers` reads; their sentences are not in it."""
+    """Answers as a table that `recorded_answers` reads; their sentences are not in it.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> answers = recorded_answers(load_recorded("winogender-smollm2"))
+    >>> answers_table(answers[:2]).splitlines()[0]
+    'index,occupation,gender,someone,label,log_likelihood_occupation,log_likelihood_participant'
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -134,7 +142,15 @@ def answers_table(answers: Iterable[Answer]) -> str:
 
 
 def recorded_answers(recorded: Recorded) -> list[Answer]:
-    """Answers of a recorded evaluation."""
+    """Answers of a recorded evaluation.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> answers = recorded_answers(load_recorded("winogender-smollm2"))
+    >>> len(answers)
+    720
+    """
     return [
         Answer(
             index=int(row["index"]),
@@ -155,6 +171,13 @@ def group_score(answers: Sequence[Answer], group: str) -> Score:
     ------
     InputError
         If there is no such group, or no answer of it.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> answers = recorded_answers(load_recorded("winogender-smollm2"))
+    >>> [round(group_score(answers, group).value, 2) for group in ("gotcha", "not gotcha")]
+    [0.5, 0.52]
     """
     right, inside = _values(answers, group)
     mean = float(right[inside].mean())
@@ -179,6 +202,14 @@ def difference(answers: Sequence[Answer], first: str, second: str) -> Score:
     ------
     InputError
         If there is no such group, or no answer of it.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> answers = recorded_answers(load_recorded("winogender-smollm2"))
+    >>> found = difference(answers, "not gotcha", "gotcha")
+    >>> f"{found.value:.3f} +- {found.standard_error:.3f}, {found.n} answers"
+    '0.017 +- 0.020, 480 answers'
     """
     right, one = _values(answers, first)
     _, other = _values(answers, second)

@@ -53,6 +53,13 @@ def compare_with_record(rows: Iterable[Row], recorded: Iterable[Row]) -> Again:
     Returns
     -------
     Again
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> rows = load_recorded("rates-cpu-20").rows
+    >>> compare_with_record(rows, rows)
+    Again(n_runs=9, n_recorded=9, n_equal=9, largest=0.0)
     """
     kept = {str(row["run_id"]): row for row in recorded}
     done = {str(row["run_id"]): row for row in rows}

@@ -103,7 +103,13 @@ class Entry:
 
 
 def known_parts(experiment: Experiment, tier: str) -> tuple[Part, ...]:
-    """Parts of a tier, with the later ones if their forecast is recorded."""
+    """Parts of a tier, with the later ones if their forecast is recorded.
+
+    Examples
+    --------
+    >>> [part.name for part in known_parts(MAIN, "ci")]
+    ['english']
+    """
     return experiment.parts_of(tier, load_forecast(f"{experiment.name}-{tier}"))
 
 
@@ -174,6 +180,11 @@ def choose_tier(experiment: Experiment, tier: str) -> str | None:
     experiment : Experiment
     tier : str
         One of `TIERS_BY_MINUTES`.
+
+    Examples
+    --------
+    >>> choose_tier(MAIN, "cpu-60"), list(MAIN.parts)
+    ('cpu-60', ['ci', 'cpu-20', 'cpu-60', 'cpu-120', 'gpu'])
     """
     order = list(TIERS_BY_MINUTES)
     allowed = [name for name in order[: order.index(tier) + 1] if name in experiment.parts]

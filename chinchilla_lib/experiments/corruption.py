@@ -88,12 +88,24 @@ class Change:
 
 
 def part_name(fraction: float) -> str:
-    """Name of the part in which a share of the tokens is replaced."""
+    """Name of the part in which a share of the tokens is replaced.
+
+    Examples
+    --------
+    >>> part_name(0.1)
+    'corrupted-10'
+    """
     return f"corrupted-{100 * fraction:.0f}" if fraction else CLEAN
 
 
 def hedge(fraction: float) -> float:
-    """The most that expecting noise costs on clean text, -ln(1 - c), nats per token."""
+    """The most that expecting noise costs on clean text, -ln(1 - c), nats per token.
+
+    Examples
+    --------
+    >>> f"{hedge(0.1):.3f}"
+    '0.105'
+    """
     return -math.log1p(-fraction)
 
 

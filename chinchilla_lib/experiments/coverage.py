@@ -164,7 +164,13 @@ def fit_data_set(
 
 
 def truth(quantity: str) -> float:
-    """What a quantity is under `LAW`."""
+    """What a quantity is under `LAW`.
+
+    Examples
+    --------
+    >>> round(truth("a"), 4)
+    0.4516
+    """
     if quantity in _BEYOND:
         return math.log(LAW.n_opt(_BEYOND[quantity] * SPAN[1]))
     return float(getattr(LAW, quantity))

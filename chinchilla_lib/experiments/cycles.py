@@ -57,6 +57,13 @@ def rows_by_factor(rows: Sequence[Row]) -> dict[float, list[Row]]:
     Parameters
     ----------
     rows : sequence of mapping
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> rows = load_recorded("cycles-cpu-20").parts()["cycles"]
+    >>> {factor: len(runs) for factor, runs in rows_by_factor(rows).items()}
+    {1.0: 8, 1.1: 8, 1.25: 8, 1.5: 8, 2.0: 8, 5.0: 8}
     """
     by_factor: dict[float, list[Row]] = {factor: [] for factor in FACTORS}
     for row in rows:
@@ -68,13 +75,29 @@ def rows_by_factor(rows: Sequence[Row]) -> dict[float, list[Row]]:
 
 
 def compare_cycles(results: Results) -> dict[float, Excess]:
-    """What each longer cosine costs, by its length over that of the run."""
+    """What each longer cosine costs, by its length over that of the run.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> found = compare_cycles(load_recorded("cycles-cpu-20").parts())
+    >>> {factor: str(excess.pooled) for factor, excess in found.items() if factor > 1.3}
+    {1.5: '+0.0232 +- 0.0040', 2.0: '+0.0718 +- 0.0068', 5.0: '+0.1454 +- 0.0081'}
+    """
     by_factor = rows_by_factor(results["cycles"])
     return {factor: excess_over(by_factor[factor], by_factor[1.0]) for factor in FACTORS[1:]}
 
 
 def compare_final_rates(results: Results) -> dict[float, Excess]:
-    """What another final rate costs, against a tenth, by its share of the peak."""
+    """What another final rate costs, against a tenth, by its share of the peak.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> found = compare_final_rates(load_recorded("cycles-cpu-20").parts())
+    >>> {share: str(excess.pooled) for share, excess in found.items()}
+    {0.0: '+0.0220 +- 0.0024', 0.2: '+0.0053 +- 0.0012'}
+    """
     matched = rows_by_factor(results["cycles"])[1.0]
     return {final: excess_over(results[_final_part(final)], matched) for final in FINAL_FRACTIONS}
 

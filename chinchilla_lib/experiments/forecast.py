@@ -94,6 +94,13 @@ def error_rates(rows: Sequence[Row]) -> dict[str, float]:
     ------
     InputError
         If there are fewer.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> rates = error_rates(load_recorded("forecast-cpu-120").parts()["fit"])
+    >>> max(rates, key=lambda form: rates[form])  # errs most on budgets held back
+    'additive law'
     """
     minima = {point.flops: point.loss for point in fit_isoflop_profiles(_table(rows)).points}
     budgets = sorted(minima)

@@ -114,7 +114,13 @@ _TUNED_SEEDS: Final = {"ci": {3e10: 1, 1e11: 1}, "cpu-20": {1e11: 3, 3e11: 3, 1e
 
 
 def kaplan_rate(n_params_non_embedding: float) -> float:
-    """Peak learning rate by equation D.1 of Kaplan et al. (2020): ``0.003239 - 0.0001395 ln N``."""
+    """Peak learning rate by equation D.1 of Kaplan et al. (2020): ``0.003239 - 0.0001395 ln N``.
+
+    Examples
+    --------
+    >>> f"{kaplan_rate(1e6):.4f}"
+    '0.0013'
+    """
     return 0.003239 - 0.0001395 * math.log(n_params_non_embedding)
 
 
@@ -138,6 +144,13 @@ def rung_table(results: Results, rung: Rung, *, window: float = WINDOW) -> Sweep
     ------
     InputError
         If no run lies at one of the budgets.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> results = load_recorded("kaplan-ladder-cpu-20").parts()
+    >>> len(rung_table(results, RUNGS[0])), len(rung_table(results, RUNGS[0], window=np.inf))
+    (21, 27)
     """
     counted = []
     for row in results[rung.part]:
@@ -184,6 +197,13 @@ def fit_rung(results: Results, rung: Rung, *, n_draws: int = _DRAWS, window: flo
     ------
     InputError
         If fewer than two valleys have their minimum inside.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> results = load_recorded("kaplan-ladder-cpu-20").parts()
+    >>> f"{fit_rung(results, RUNGS[0], n_draws=20).a:.2f}"
+    '0.88'
     """
     table = rung_table(results, rung, window=window)
     return bootstrap_fit(ISOFLOP, table, n_draws=n_draws, seed=RUNGS.index(rung), scheme="residual")

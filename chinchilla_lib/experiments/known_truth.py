@@ -182,6 +182,16 @@ def over_6nd(fit: FrontierFit, level: float = 0.9) -> tuple[float, Interval]:
         With draws.
     level : float
         Of the interval.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20], noise=0.002)
+    >>> fit = bootstrap_fit(ISOFLOP, runs, n_draws=50)
+    >>> value, interval = over_6nd(fit)
+    >>> round(value, 2), round(fit.a, 2)
+    (0.46, 0.46)
     """
     assert fit.draws is not None
     tail = (1 - level) / 2

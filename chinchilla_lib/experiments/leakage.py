@@ -90,6 +90,13 @@ def leaks(results: Mapping[str, Sequence[Row]]) -> tuple[Leak, ...]:
     ----------
     results : mapping
         Rows of the parts ``unleaked`` and ``leaked``, with the losses of the passages.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> leak = leaks(load_recorded("leakage-cpu-20").parts())[0]
+    >>> f"{leak.copies}: {leak.gain:.3f} +- {leak.half_width:.3f} nats per token"
+    '1: 0.010 +- 0.011 nats per token'
     """
     gains = _gains(results)
     sizes = {int(row["d_model"]): int(row["n_params"]) for row in results["leaked"]}

@@ -101,6 +101,18 @@ def budget_for(fit: FrontierFit, loss: float) -> float:
     ------
     InputError
         If the smallest budget has a lower loss.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import fit_isoflop_profiles
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> fit = fit_isoflop_profiles(runs)
+    >>> budget = budget_for(fit, fit.points[1].loss)
+    >>> f"{budget:.1e}"
+    '1.0e+19'
     """
     losses = [point.loss for point in fit.points]
     if loss > losses[0]:
@@ -141,7 +153,13 @@ def crossing(fit: FrontierFit, other: PowerLaw) -> tuple[float, Interval]:
 
 
 def nearest_width(n_params: float) -> int:
-    """Width of the main design whose model comes nearest in parameters; a multiple of 4."""
+    """Width of the main design whose model comes nearest in parameters; a multiple of 4.
+
+    Examples
+    --------
+    >>> nearest_width(1e6)
+    192
+    """
     return min(
         range(8, 1025, 4),
         key=lambda width: abs(math.log(count_params(tier_shape(DESIGN, width)).total / n_params)),

@@ -161,6 +161,13 @@ def exponents_by_window(
     -------
     dict
         By factor.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> table = load_recorded("main-cpu-60").table()
+    >>> {factor: round(a, 2) for factor, a in exponents_by_window(table).items()}
+    {2: 0.46, 3: 0.44, 4: 0.45, 6: 0.45, inf: 0.45}
     """
     whole = fit_isoflop_profiles(table)
     middle = {point.flops: point.n_params for point in whole.points}
@@ -198,6 +205,13 @@ def count_in_all_ways(table: SweepTable, *, n_draws: int = _DRAWS) -> tuple[Coun
     ------
     InputError
         If the table does not count parameters without embeddings.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> ways = count_in_all_ways(load_recorded("main-cpu-60").table(), n_draws=20)
+    >>> len(ways)
+    4
     """
     if table.n_params_non_embedding is None:
         raise InputError(f"{table.source}: n_params_non_embedding is missing; add the column")
@@ -244,7 +258,15 @@ def seed_noise(table: SweepTable) -> float:
 
 
 def rows_up_to(rows: Sequence[Row], highest: float) -> list[Row]:
-    """Rows of budgets up to one."""
+    """Rows of budgets up to one.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> rows = load_recorded("main-cpu-60").rows
+    >>> len(rows_up_to(rows, 1e12)), len(rows)
+    (77, 98)
+    """
     return [row for row in rows if float(row["flops_budget"]) <= highest * 1.001]
 
 
@@ -295,7 +317,13 @@ def _judge_code(results: Results, forecast: Forecast | None) -> Verdict:
 
 
 def ladder_part(part: str, corpus: str, highest: float, n_seeds: Mapping[float, int] = N_SEEDS) -> Part:
-    """The design up to a budget, as a part of an experiment; see :func:`plan_ladder`."""
+    """The design up to a budget, as a part of an experiment; see :func:`plan_ladder`.
+
+    Examples
+    --------
+    >>> len(ladder_part("english", "english", 3e11).plan("mine").configs)
+    63
+    """
     chosen = {budget: n for budget, n in n_seeds.items() if budget <= highest}
     return Part(part, corpus, DESIGN.vocab_size, partial(_plan, corpus, part, chosen))
 

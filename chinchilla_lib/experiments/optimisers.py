@@ -39,7 +39,15 @@ _SIZES: Final[Mapping[str, tuple[dict[float, tuple[int, ...]], int]]] = {
 
 
 def rows_by_setup(rows: Sequence[Row]) -> dict[Setup, list[Row]]:
-    """Runs by optimiser and precision of the weights, in the order of `SETUPS`."""
+    """Runs by optimiser and precision of the weights, in the order of `SETUPS`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> by_setup = rows_by_setup(load_recorded("optimisers-cpu-20").rows)
+    >>> {" ".join(setup): len(rows) for setup, rows in by_setup.items()}
+    {'adamw float32': 8, 'adam float32': 8, 'adamw bf16': 8, 'adam bf16': 8}
+    """
     by_setup: dict[Setup, list[Row]] = {setup: [] for setup in SETUPS}
     for row in rows:
         by_setup[str(row["optimizer"]), str(row.get("weight_precision") or "float32")].append(row)
@@ -47,7 +55,18 @@ def rows_by_setup(rows: Sequence[Row]) -> dict[Setup, list[Row]]:
 
 
 def compare_setups(rows: Sequence[Row]) -> dict[Setup, Excess]:
-    """What each other setup costs against `BASE`."""
+    """What each other setup costs against `BASE`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> found = compare_setups(load_recorded("optimisers-cpu-20").rows)
+    >>> for setup, excess in found.items():
+    ...     print(*setup, excess.pooled)
+    adam float32 +0.0169 +- 0.0024
+    adamw bf16 +0.0214 +- 0.0030
+    adam bf16 +0.0351 +- 0.0029
+    """
     by_setup = rows_by_setup(rows)
     return {setup: excess_over(by_setup[setup], by_setup[BASE]) for setup in SETUPS if setup != BASE}
 

@@ -54,7 +54,18 @@ class ContourSizes:
 
 
 def sizes_of(contours: Iterable[LossContour]) -> tuple[ContourSizes, ...]:
-    """The cheapest size on each contour, at `SHARES`."""
+    """The cheapest size on each contour, at `SHARES`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
+    >>> found = sizes_of(loss_contours(runs))
+    >>> len(found)
+    2
+    """
     found = []
     for contour in contours:
         best = [contour.cheapest(share) for share in SHARES]

@@ -130,6 +130,11 @@ def plan_rates(tier: str, *, corpus: str) -> SweepPlan:
         ``ci`` or ``cpu-20``, whose rules are also those of the longer tiers of two cores.
     corpus : str
         Identity of the token shards.
+
+    Examples
+    --------
+    >>> len(plan_rates("ci", corpus="mine").configs)
+    9
     """
     budget, widths = _RATE_SIZES[tier]
     configs = plan_runs(TIERS[tier], {budget: widths}, corpus=corpus, seeds=[_RATE_SEED])
@@ -149,6 +154,11 @@ def plan_schedules(tier: str, *, corpus: str) -> SweepPlan:
         ``ci``, whose shortest runs have some 400 steps, or ``cpu-20``, where they have 2,000.
     corpus : str
         Identity of the token shards.
+
+    Examples
+    --------
+    >>> len(plan_schedules("ci", corpus="mine").configs)
+    36
     """
     return _compare_schedules("schedules", tier, corpus, _SCHEDULE_SEEDS, final=0.0)
 
@@ -162,6 +172,11 @@ def plan_cooldowns(tier: str, *, corpus: str) -> SweepPlan:
         As :func:`plan_schedules`.
     corpus : str
         Identity of the token shards.
+
+    Examples
+    --------
+    >>> len(plan_cooldowns("ci", corpus="mine").configs)
+    48
     """
     return _compare_schedules("cooldowns", tier, corpus, _COOLDOWN_SEEDS, final=_TENTH)
 
@@ -175,6 +190,11 @@ def plan_replication(tier: str, *, corpus: str) -> SweepPlan:
         As :func:`plan_schedules`.
     corpus : str
         Identity of the token shards.
+
+    Examples
+    --------
+    >>> len(plan_replication("ci", corpus="mine").configs)
+    48
     """
     return _compare_schedules("schedules-again", tier, corpus, _COOLDOWN_SEEDS, final=0.0)
 
@@ -197,6 +217,12 @@ def judge_rates(rows: Iterable[Row]) -> tuple[RateCheck, ...]:
     ----------
     rows : iterable of mapping
         Runs of :func:`plan_rates`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> len(judge_rates(load_recorded("rates-cpu-20").rows))
+    3
     """
     sizes: dict[int, list[tuple[float, float]]] = {}
     for row in rows:
@@ -221,6 +247,12 @@ def judge_schedules(rows: Iterable[Row]) -> ScheduleCheck:
     ----------
     rows : iterable of mapping
         Runs of :func:`plan_schedules`, :func:`plan_cooldowns` or :func:`plan_replication`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> f"{judge_schedules(load_recorded('schedules-cpu-20').rows).seed_sd:.3f}"
+    '0.008'
     """
     rows = list(rows)
     differences = {
@@ -237,6 +269,12 @@ def schedule_differences(rows: Iterable[Row]) -> dict[tuple[int, int], dict[int,
     ----------
     rows : iterable of mapping
         Runs of :func:`plan_schedules`, :func:`plan_cooldowns` or :func:`plan_replication`.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> len(schedule_differences(load_recorded("schedules-cpu-20").rows))
+    6
     """
     return {
         key: {seed: cell["wsd"][seed] - loss for seed, loss in cell["cosine"].items()}
@@ -254,7 +292,13 @@ def _losses_by_cell(rows: Iterable[Row]) -> dict[tuple[int, int], dict[str, dict
 
 
 def compare_costs(configs: Sequence[RunConfig]) -> float:
-    """FLOPs of the cosine runs over those of the others, a shared trunk counted once."""
+    """FLOPs of the cosine runs over those of the others, a shared trunk counted once.
+
+    Examples
+    --------
+    >>> f"{compare_costs(plan_schedules('ci', corpus='mine').configs):.2f}"
+    '1.52'
+    """
 
     def flops(schedule: str) -> float:
         return count_once([c for c in configs if c.schedule == schedule], lambda config: config.flops)

@@ -100,6 +100,11 @@ def plan_repeats(tier: str, *, corpus: str) -> SweepPlan:
         A key of :data:`BLOCKS`.
     corpus : str
         Identity of the token shards.
+
+    Examples
+    --------
+    >>> len(plan_repeats("cpu-20", corpus="mine").configs)
+    85
     """
     configs = [
         replace(config, unique_tokens=block.unique_tokens)
@@ -250,13 +255,27 @@ class Worth:
 
 
 def unique_tokens_of(row: Row) -> int | None:
-    """The tokens that a run repeats; None for a fresh run."""
+    """The tokens that a run repeats; None for a fresh run.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> sorted({unique_tokens_of(row) or 0 for row in load_recorded("repeats-cpu-20").rows})
+    [0, 65536, 131072, 262144]
+    """
     text = str(row.get("unique_tokens") or "")
     return int(text) if text else None
 
 
 def fresh_curves(rows: Iterable[Row]) -> dict[int, FreshCurve]:
-    """The curve of each width through its fresh runs of all seeds."""
+    """The curve of each width through its fresh runs of all seeds.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> sorted(fresh_curves(load_recorded("repeats-cpu-20").rows))
+    [16, 24, 40]
+    """
     points: dict[int, list[tuple[float, float]]] = {}
     for row in rows:
         if unique_tokens_of(row) is None:
@@ -269,6 +288,12 @@ def loss_noise(rows: Sequence[Row]) -> float:
 
     Pooled over the fresh runs about their curves, which takes lack of fit for noise, and the repeating runs
     about the mean of their seeds.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> f"{loss_noise(load_recorded('repeats-cpu-20').rows):.4f} nats per token"
+    '0.0199 nats per token'
     """
     curves = fresh_curves(rows).values()
     squares = sum(float((curve.residuals**2).sum()) for curve in curves)
@@ -281,7 +306,14 @@ def loss_noise(rows: Sequence[Row]) -> float:
 
 
 def worth_by_cell(rows: Sequence[Row]) -> tuple[Worth, ...]:
-    """What each size, set and number of passes is worth, over its seeds; by width, set and length."""
+    """What each size, set and number of passes is worth, over its seeds; by width, set and length.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> len(worth_by_cell(load_recorded("repeats-cpu-20").rows))
+    37
+    """
     curves, noise = fresh_curves(rows), loss_noise(rows)
     return tuple(
         replace(_worth(runs, curves[width], noise), unique_tokens=unique, n_tokens=n_tokens)
@@ -296,6 +328,13 @@ def worth_by_width(rows: Sequence[Row], epochs: int = _EPOCHS) -> tuple[Worth, .
     ------
     InputError
         If no run makes so many passes.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.recorded import load_recorded
+    >>> worths = worth_by_width(load_recorded("repeats-cpu-20").rows)
+    >>> [f"{worth.d_model}: {worth.share:.2f} +- {worth.half_width:.2f}" for worth in worths]
+    ['16: 0.92 +- 0.12', '24: 0.96 +- 0.09', '40: 0.92 +- 0.07']
     """
     curves, noise = fresh_curves(rows), loss_noise(rows)
     chosen: dict[int, list[Row]] = {}

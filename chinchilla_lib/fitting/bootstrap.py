@@ -168,8 +168,8 @@ def resample_counts(
     Examples
     --------
     >>> [(fours, twos)] = resample_counts([4, 2], 3, np.random.default_rng(0))
-    >>> fours.shape, fours.sum(axis=1), twos.sum(axis=1)
-    ((3, 4), array([4, 4, 4]), array([2, 2, 2]))
+    >>> fours.shape, fours.sum(axis=1).tolist(), twos.sum(axis=1).tolist()
+    ((3, 4), [4, 4, 4], [2, 2, 2])
     """
     streams = rng.spawn(len(sizes))
     for n_batch in _batch_sizes(n_draws, sum(sizes), n_cells):

@@ -227,8 +227,8 @@ def whole_counts(offers: Offers, optimum: Optimum) -> IntArray:
     >>> slopes, prices = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 3.0, 5.0])
     >>> offers = Offers(slopes, prices, direction=np.array([1.0, 1.0]), budget=10.0)
     >>> counts = whole_counts(offers, optimal_counts(offers))
-    >>> counts, float(counts @ prices)
-    (array([0, 0, 2]), 10.0)
+    >>> counts.tolist(), float(counts @ prices)
+    ([0, 0, 2], 10.0)
     """
     floors = np.floor(optimum.counts + _WHOLE).astype(np.intp)
     if floors @ offers.prices > offers.budget * _PAID or floors.sum() > offers.max_count:

@@ -63,8 +63,8 @@ def size_numbers(log_n: FloatArray) -> IntArray:
 
     Examples
     --------
-    >>> size_numbers(np.log([1e8, 1e8, 3e8, 9e8]))
-    array([0, 0, 1, 2])
+    >>> size_numbers(np.log([1e8, 1e8, 3e8, 9e8])).tolist()
+    [0, 0, 1, 2]
     """
     return np.concatenate([[0], np.cumsum(np.diff(log_n) > _SAME_SIZE)]).astype(np.intp)
 

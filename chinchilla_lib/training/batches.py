@@ -73,6 +73,13 @@ def corrupt_batches(
     fraction : float
         0 leaves them as they are.
     vocab_size, seed : int
+
+    Examples
+    --------
+    >>> batches = [np.zeros((4, 100), dtype=np.int64)]
+    >>> [noisy] = corrupt_batches(batches, fraction=0.25, vocab_size=1000, seed=0)
+    >>> float((noisy != 0).mean())
+    0.2375
     """
     rng = np.random.default_rng([seed, 0xBAD])
     for batch in batches:

@@ -38,6 +38,11 @@ def best_precision(device: torch.device) -> str:
 
     bf16 needs compute capability 8 (A100), fp16 7 (T4); on a CPU it is float32, as small models gain
     nothing from less.
+
+    Examples
+    --------
+    >>> best_precision(torch.device("cpu"))
+    'float32'
     """
     if device.type != "cuda":
         return "float32"

@@ -28,6 +28,15 @@ def schedule_rate(config: RunConfig, step: int) -> float:
     -------
     float
         Above 0 up to the peak; 0 at the last step if the fraction is 0.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.sweeps.plan import plan_isoflop_sweep
+    >>> from chinchilla_lib.sweeps.tiers import TIERS
+    >>> config = plan_isoflop_sweep(TIERS["ci"], corpus="mine").configs[0]
+    >>> last = config.n_steps - 1
+    >>> round(schedule_rate(config, last) / config.learning_rate, 2)
+    0.1
     """
     peak, final = config.learning_rate, config.final_learning_rate_fraction
     if step < config.warmup_steps:

@@ -98,6 +98,12 @@ def make_minimal_pairs(n_each: int = 200, seed: int = _SEED) -> Iterator[Item]:
     ------
     mapping
         ``phenomenon``, ``choices`` (both sentences), ``label`` of the grammatical one.
+
+    Examples
+    --------
+    >>> item = next(iter(make_minimal_pairs(n_each=1)))
+    >>> item["phenomenon"], item["choices"][item["label"]]
+    ('agreement', 'The user is new')
     """
     rng = np.random.default_rng(seed)
     for phenomenon, make in _PHENOMENA.items():
@@ -181,6 +187,12 @@ def make_induction(n_items: int = 500, n_words: int = 8, seed: int = _SEED) -> I
     ------
     mapping
         ``contexts`` (one with the copy, one without), ``word``, ``label`` of the one with the copy.
+
+    Examples
+    --------
+    >>> item = next(iter(make_induction(n_items=1, n_words=4)))
+    >>> sorted(item), item["word"] in item["contexts"][item["label"]]
+    (['contexts', 'label', 'word'], True)
     """
     rng = np.random.default_rng(seed)
     for _ in range(n_items):
