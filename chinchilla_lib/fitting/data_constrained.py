@@ -12,7 +12,7 @@ from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.counts import check_counts, repeated_rows
 from chinchilla_lib.fitting.diagnostics import OptimumCheck
-from chinchilla_lib.fitting.repeated_surface import DECAY_RANGE, RepeatedSurface
+from chinchilla_lib.fitting.repeated_surface import TOLD_RANGE, RepeatedSurface
 from chinchilla_lib.fitting.surface import check_delta
 from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
 from chinchilla_lib.sweeps.table import SweepTable
@@ -206,7 +206,7 @@ def _check_unique(table: SweepTable, unique_tokens: npt.ArrayLike) -> FloatArray
 def _messages(law: RepeatedDataLoss, names: tuple[str, ...], check: OptimumCheck) -> list[str]:
     messages = []
     for name, value in (("r_d", law.r_d), ("r_n", law.r_n)):
-        if name in names and not 1.001 * DECAY_RANGE[0] < value < DECAY_RANGE[1] / 1.001:
+        if name in names and not TOLD_RANGE[0] < value < TOLD_RANGE[1]:
             messages.append(f"{name} came out at the end of its range, {value:.3g}: the runs do not tell it")
     return messages + check.messages()
 

@@ -11,7 +11,7 @@ from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import resample_counts
 from chinchilla_lib.fitting.data_constrained import DataConstrainedFit
 from chinchilla_lib.fitting.diagnostics import Interval
-from chinchilla_lib.fitting.repeated_surface import DECAY_RANGE, RepeatedSurface
+from chinchilla_lib.fitting.repeated_surface import TOLD_RANGE, RepeatedSurface
 from chinchilla_lib.fitting.surface import refit_surface
 from chinchilla_lib.laws import RepeatedDataLoss
 
@@ -20,7 +20,6 @@ __all__ = ["RepeatedDraws", "bootstrap_data_constrained"]
 FloatArray = npt.NDArray[np.float64]
 
 _CHECKED: Final = 1e-3  # of the objective: less than one run of a few hundred contributes
-_AT_END: Final = 1.001
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,5 +107,5 @@ def bootstrap_data_constrained(
 
 def _law(surface: RepeatedSurface, params: FloatArray) -> RepeatedDataLoss:
     law = surface.law_of(params)
-    r_d, r_n = (math.inf if value * _AT_END > DECAY_RANGE[1] else value for value in (law.r_d, law.r_n))
+    r_d, r_n = (math.inf if value > TOLD_RANGE[1] else value for value in (law.r_d, law.r_n))
     return RepeatedDataLoss(law.law, r_d=r_d, r_n=r_n)

@@ -12,12 +12,14 @@ from chinchilla_lib.fitting.surface import SurfaceOptimum, fit_surface, grid_of_
 from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss, saturate
 from chinchilla_lib.sweeps.table import SweepTable
 
-__all__ = ["DECAY_RANGE", "RepeatedSurface"]
+__all__ = ["DECAY_RANGE", "TOLD_RANGE", "RepeatedSurface"]
 
 FloatArray = npt.NDArray[np.float64]
 
 DECAY_RANGE: Final = (1e-2, 1e4)
 """Where R*_D and R*_N are sought; no run can tell larger ones from infinity."""
+TOLD_RANGE: Final = (1.001 * DECAY_RANGE[0], DECAY_RANGE[1] / 1.001)
+"""What comes out beyond these is at an end of its range, up to rounding: the runs do not tell it."""
 
 _STARTS: Final = np.log(np.geomspace(0.3, 300, 8))
 _JOINT_STARTS: Final = np.log(np.array([3.0, 15.0, 75.0]))
