@@ -54,7 +54,7 @@ function short(value) {
 
 function plain(value) {
   const rounded = Number(value.toPrecision(6));
-  return (Math.abs(rounded) >= 1e16 ? rounded.toExponential() : String(rounded)).replace("e+", "e");
+  return (Math.abs(rounded) >= 1e12 ? rounded.toExponential() : String(rounded)).replace("e+", "e");
 }
 
 const percent = (value) => `${plain(100 * value)} %`;
@@ -105,7 +105,7 @@ function show(data, setting) {
   const names = { n_params: "parameters", n_tokens: "tokens", flops: "FLOPs" };
   if (entry.small) notes.push("Small scale: a law of our own runs.");
   if (beyond.length) {
-    notes.push(`Extrapolated: the largest run of the fit has ${beyond.map((name) => `${short(largest[name])} ${names[name]}`).join(", ")}.`);
+    notes.push(`Extrapolated: the largest run of the fit has ${beyond.map((name) => `${(name === "flops" ? plain : short)(largest[name])} ${names[name]}`).join(", ")}.`);
   }
   if (!entry.draws.length) notes.push("No interval is known for this law.");
   if (setting.convention !== "six_nd") notes.push(`The budget is ${plain(found.six_nd)} FLOPs when counted as 6ND.`);

@@ -295,8 +295,10 @@ def test_budget_too_small_for_a_model_is_refused(page: Page) -> None:
 
 
 def test_copied_at_once_is_what_was_just_typed(page: Page) -> None:
+    page.evaluate("navigator.clipboard.writeText('nothing yet')")
     page.locator("#calc-budget").fill("1e20")
-    assert command(page) == "chinchilla-lib allocate --flops 100000000000000000000 --law epoch"
+    page.locator("#calc-copy").evaluate("button => button.click()")
+    assert clipboard(page) == "chinchilla-lib allocate --flops 100000000000000000000 --law epoch"
 
 
 def test_copy_that_is_forbidden_selects_the_command(page: Page) -> None:
@@ -327,6 +329,7 @@ def test_keyboard_alone(page: Page) -> None:
     focused = "() => document.activeElement.id || document.activeElement.tagName"
     ring = "['outlineStyle', 'outlineWidth'].map(name => getComputedStyle(document.activeElement)[name])"
     while met[-1] != "calc-copy":
+        settle(page)  # new numbers take the place of the old ones, and their links
         style, width = page.evaluate(ring)
         assert style != "none" and float(width.removesuffix("px")) >= 2, met[-1]
         page.keyboard.press("Tab")
