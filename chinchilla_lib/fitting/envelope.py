@@ -94,6 +94,17 @@ def fit_envelope(
     On simulated curves of 50 sizes that follow a law exactly, with losses 0.5 % apart between seeds, a came
     out 0.002 high and N_opt 3 % high; without those at the edges of the sizes, and nothing else left
     out, 0.03 and 7 % low. Curves of undecayed runs have no such truth: compare ``decayed=True``.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_table
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> sizes = np.geomspace(1e8, 1e10, 50)
+    >>> runs = simulate_table(law, sizes, 60 * sizes)
+    >>> fit = fit_envelope(runs, simulate_curves(law, runs))
+    >>> f"{fit.a:.2f} {law.a:.2f}"
+    '0.45 0.45'
     """
     check_counts(table)
     if not (math.isfinite(window) and window >= 0):
@@ -162,6 +173,19 @@ def envelope_estimator(
     -----
     Resampling shows a minimum's spread only roughly: a resample lacks runs that the minimum rests on, which
     spreads it by more than noise does. The intervals hold more often than they claim, and the fit says so.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.fitting import bootstrap_fit
+    >>> from chinchilla_lib.laws import ParametricLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_curves, simulate_table
+    >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> sizes = np.geomspace(1e8, 1e10, 12)
+    >>> runs = simulate_table(law, sizes, 60 * sizes, noise=0.001)
+    >>> fit = bootstrap_fit(envelope_estimator(simulate_curves(law, runs)), runs, n_draws=20)
+    >>> low, high = fit.interval("a")
+    >>> low < fit.a < high
+    True
     """
 
     def fit(table: SweepTable) -> FrontierFit:
