@@ -76,6 +76,22 @@ def bootstrap_data_constrained(
     ------
     InputError
         If `n_draws` or `seed` is out of range.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from chinchilla_lib.fitting.data_constrained import fit_data_constrained
+    >>> from chinchilla_lib.laws import ParametricLoss, RepeatedDataLoss
+    >>> from chinchilla_lib.sweeps.simulate import simulate_table
+    >>> law = ParametricLoss(E=1.8, A=480, B=2000, alpha=0.35, beta=0.37)
+    >>> truth = RepeatedDataLoss(law, r_d=12, r_n=np.inf)
+    >>> sizes, tokens = np.tile([5e8, 1e9], 16), np.geomspace(1e9, 1e11, 32)
+    >>> unique = np.full(32, 1e9)
+    >>> loss = truth.loss(sizes, tokens, unique) * np.exp(np.random.default_rng(1).normal(0, 0.001, 32))
+    >>> table = replace(simulate_table(law, sizes, tokens), loss=loss)
+    >>> draws = bootstrap_data_constrained(fit_data_constrained(table, unique, law=law), n_draws=50)
+    >>> [f"{end:.1f}" for end in draws.interval("r_d")]
+    ['11.9', '12.2']
     """
     if n_draws < 1 or seed < 0:
         raise InputError(f"n_draws is {n_draws} and seed {seed}; give 1 draw and a seed of 0 at least")
