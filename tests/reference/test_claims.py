@@ -110,7 +110,8 @@ def test_what_is_said_of_the_paper_is_not_its_own_contradiction() -> None:
 
 def test_at_least_and_at_most_have_one_side() -> None:
     at_least = claim("20", relation=">=")
-    assert at_least.settle(400).outcome == "agrees"
+    assert at_least.settle(400).verdict == "shown at our scale"
+    assert claim("20", basis="paper").settle(20).verdict == "reproduced exactly"
     assert at_least.settle(19.5).outcome == "agrees"
     assert at_least.settle(19, (10, 19.4)).outcome == "differs"
     assert at_least.settle(25, (10, 40)).outcome == "open"

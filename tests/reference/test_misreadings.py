@@ -53,6 +53,7 @@ def test_a_figure_is_off_by_its_ratio() -> None:
         ([10 * FACTOR * 1.001], "wrong"),
         ([10 / FACTOR * 1.001], "imprecise"),
         ([10 / FACTOR * 0.999], "wrong"),
+        ([10, 11], "imprecise"),
         ([10, 100], "imprecise"),
         ([11, 100], "imprecise"),
         ([1, 100], "wrong"),
