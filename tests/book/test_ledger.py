@@ -93,7 +93,7 @@ def test_pages_have_the_rows_they_ask_for(book: Project) -> None:
     ledger.fill(book, pages)
     text = pages["ledger.md"].decode()
     assert '<a href="../notebooks/a.html#claim-one">shown at our scale</a>' in text
-    assert "0.497 (0.496 to 0.498)" in text
+    assert '0.497 <span class="ledger-interval">(0.496 to 0.498)</span>' in text
     assert "A &lt;thing&gt;." in text and "Never released." in text
     assert "2 claims: 1 hold, 0 do not, 0 open, 1 not reproducible here." in text
     some = pages["intro.md"].decode()
