@@ -280,8 +280,9 @@ def is_committed(path: Path) -> bool:
 
     Examples
     --------
-    >>> is_committed(Path("no-such-file.csv"))
-    False
+    >>> import tempfile
+    >>> is_committed(Path(tempfile.gettempdir()) / "runs.csv")  # in no checkout
+    True
     """
 
     def git(*arguments: str) -> subprocess.CompletedProcess[str]:
