@@ -227,7 +227,7 @@ def minima_by_seed(table: SweepTable) -> dict[float, dict[int, float]]:
     >>> from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
     >>> law = ParametricLoss(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
     >>> runs = simulate_isoflop_sweep(law, [1e18, 1e19, 1e20])
-    >>> by_seed = minima_by_seed(replace(runs, seed=np.zeros(len(runs), dtype=np.int64)))
+    >>> by_seed = minima_by_seed(replace(runs, seed=np.zeros(len(runs), dtype=int)))
     >>> {f"{flops:.0e}": f"{minima[0]:.2g}" for flops, minima in by_seed.items()}
     {'1e+18': '8.1e+07', '1e+19': '2.3e+08', '1e+20': '6.5e+08'}
     """
