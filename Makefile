@@ -1,12 +1,14 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments
+.PHONY: help setup book ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments setup-coursework coursework grade test-coursework
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+COURSEWORK_PYTHON := .venv-coursework/bin/python
 TOOL := $(VENV_PYTHON) -m book._tools
 ARGS ?=
 TIER ?= cpu-60
+VARIANT ?= 0
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -79,3 +81,16 @@ lite-run: lite  ## run chapters in headless Chromium; Pyodide comes over the net
 
 lab: setup  ## open JupyterLab on the notebooks
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m jupyterlab --notebook-dir notebooks
+
+setup-coursework:  ## create or update .venv-coursework, the environment that grades
+	@$(PYTHON) book/_tools/environment.py --coursework $(if $(filter file,$(origin PYTHON)),,--explicit)
+
+coursework: setup-coursework  ## make the assignments: for students, and for who grades (VARIANT=3)
+	@$(COURSEWORK_PYTHON) -m coursework._tools build --variant $(VARIANT) $(ARGS)
+
+grade: setup-coursework  ## grade every notebook below a folder (SUBMISSIONS=DIR VARIANT=3 ARGS="--help")
+	@$(if $(SUBMISSIONS),,echo "[coursework] error: name the folder: make grade SUBMISSIONS=DIR" >&2; exit 2)
+	@$(COURSEWORK_PYTHON) -m coursework._tools grade --variant $(VARIANT) $(ARGS) -- "$(SUBMISSIONS)"
+
+test-coursework: setup-coursework  ## grade master, blank, wrong and hostile answers of every assignment
+	@$(COURSEWORK_PYTHON) -m pytest coursework/tests -n 2 $(ARGS)

@@ -38,7 +38,7 @@ def requirements(*extras: str) -> dict[str, Requirement]:
 
 
 def test_extras_are_those_promised() -> None:
-    extras = {"plots", "train", "corpora", "eval", "book", "ray", "bench", "lite", "dev"}
+    extras = {"plots", "train", "corpora", "eval", "book", "ray", "bench", "lite", "coursework", "dev"}
     assert set(PYPROJECT["optional-dependencies"]) == extras
     assert set(requirements()) == {"numpy", "scipy"}
 

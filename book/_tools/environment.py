@@ -1,4 +1,7 @@
-"""Set up the project's environment in .venv; `make` runs this with the reader's own Python.
+"""Set up an environment of the project; `make` runs this with the reader's own Python.
+
+``.venv`` is for everything but coursework. ``.venv-coursework`` is for that alone: otter-grader, which would
+hold back what the book needs, and the versions that Colab has, with which students work.
 
 Standard library only, and syntax that Python 3.7 can parse, so that an unsuitable Python gets a
 clear message and not a syntax error.
@@ -19,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST, NEWEST = (3, 11), (3, 13)
 TORCH_FILE = "torch-build.txt"
-FINGERPRINTED = ("pyproject.toml", "constraints.txt", TORCH_FILE)
 EXTRA = "dev"
+COURSEWORK = "coursework"
 
 
 class SetupError(Exception):
@@ -80,11 +83,13 @@ def exists(place: str) -> bool:
 
 
 class Environment:
-    """The environment of one checkout."""
+    """An environment of one checkout: its folder, the extra it holds, and the versions it holds it at."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folder: str, extra: str, constraints: str) -> None:
         self.root = root
-        self.folder = root / ".venv"
+        self.extra = extra
+        self.constraints = constraints
+        self.folder = root / folder
         self.python = self.folder / "bin" / "python"
         self.stamp = self.folder / "chinchilla-setup.json"
 
@@ -118,7 +123,7 @@ class Environment:
     def fingerprint(self, version: tuple[int, int]) -> str:
         """Hash of everything an installation depends on."""
         digest = hashlib.sha256(f"{self.root} {dotted(version)}".encode())
-        for name in FINGERPRINTED:
+        for name in ("pyproject.toml", self.constraints, TORCH_FILE):
             digest.update((self.root / name).read_bytes())
         return digest.hexdigest()
 
@@ -142,7 +147,7 @@ class Environment:
             "--python",
             str(self.python),
         ]
-        return self.run(*uv, "--constraints", "constraints.txt", *arguments, quiet=quiet)
+        return self.run(*uv, "--constraints", self.constraints, *arguments, quiet=quiet)
 
     def holds_torch(self, place: str) -> bool:
         """Whether a wheel folder alone can give this Python the pinned torch."""
@@ -155,7 +160,7 @@ class Environment:
         build = read_torch_build((self.root / TORCH_FILE).read_text())
         say("uv, the installer")
         pip = (str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        if self.run(*pip, "--constraint", "constraints.txt", "uv"):
+        if self.run(*pip, "--constraint", self.constraints, "uv"):
             raise SetupError(
                 "pip could not install uv, see above. If the package index cannot be reached from here, "
                 "name one that can: pip config set global.index-url ADDRESS"
@@ -173,7 +178,7 @@ class Environment:
         if self.read_stamp().get("torch", source) != source:
             arguments += ["--reinstall-package", "torch"]
         say(f"packages; torch comes from {source} (setting: {TORCH_FILE})")
-        if self.uv_pip_install("--editable", f".[{EXTRA}]", *arguments):
+        if self.uv_pip_install("--editable", f".[{self.extra}]", *arguments):
             raise SetupError(explain_failure("--torch-backend" in arguments))
         stamp = {"fingerprint": self.fingerprint(version), "torch": source}
         self.stamp.write_text(json.dumps(stamp, indent=1) + "\n")
@@ -196,11 +201,15 @@ def explain_failure(from_pytorch: bool) -> str:
 
 
 def main() -> int:
-    """Bring .venv up to date; do nothing when it is."""
-    parser = argparse.ArgumentParser(description="Set up the project's environment in .venv.")
+    """Bring the environment up to date; do nothing when it is."""
+    parser = argparse.ArgumentParser(description="Set up an environment of the project.")
     parser.add_argument("--explicit", action="store_true", help="this Python was asked for by name")
-    explicit = parser.parse_args().explicit
-    environment = Environment(ROOT)
+    parser.add_argument("--coursework", action="store_true", help="the one that grades, .venv-coursework")
+    options = parser.parse_args()
+    explicit = options.explicit
+    environment = Environment(ROOT, ".venv", EXTRA, "constraints.txt")
+    if options.coursework:
+        environment = Environment(ROOT, ".venv-coursework", COURSEWORK, "coursework/constraints.txt")
     own = (sys.version_info[0], sys.version_info[1])
     try:
         version = environment.version()
