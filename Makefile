@@ -11,7 +11,7 @@ TIER ?= cpu-60
 VARIANT ?= 0
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
 
 setup:  ## create or update .venv (every other target does this first)
 	@command -v $(PYTHON) >/dev/null || { \
@@ -24,9 +24,10 @@ book: setup  ## train the sweep, execute the notebooks, build the book (only wha
 ledger: setup  ## write down what the notebooks settle, after a change to a claim or its figure
 	@$(TOOL) ledger
 
-test: setup  ## run the whole test suite, notebooks and site included (ARGS="-k name" to select)
+test: setup setup-coursework  ## run the whole test suite, notebooks and site included (ARGS="-k name" to select)
 	@$(if $(ARGS),,$(TOOL) book)
 	@$(VENV_PYTHON) -m pytest -m "not faults" -n 2 --dist loadgroup $(ARGS)
+	@$(if $(ARGS),,$(COURSEWORK_PYTHON) -m pytest coursework/tests -m "not all_assignments" -n 2)
 
 test-fast: setup  ## run the tests that need neither a trained sweep nor the built book
 	@$(VENV_PYTHON) -m pytest -m "not book and not faults" -n 2 $(ARGS)

@@ -172,6 +172,7 @@ def grade(
     kind: str,
     key: str = "",
     seconds: float | None = None,
+    cell_seconds: int | None = None,
 ) -> Result:
     """Run a notebook and its tests in a folder of its own, and count the points."""
     limit = assignment.seconds if seconds is None else seconds
@@ -186,7 +187,7 @@ def grade(
         nbformat.write(notebook, folder / f"{assignment.name}.ipynb")
         _with_canaries(assignment.autograder, folder / "autograder.zip", canaries)
         arguments = [f"{assignment.name}.ipynb", "autograder.zip"]
-        arguments += [str(max(1, int(limit / CELL_SHARE))), str(assignment.memory_mb)]
+        arguments += [str(cell_seconds or max(1, int(limit / CELL_SHARE))), str(assignment.memory_mb)]
         ended = sandbox.run(
             JUDGE, arguments, folder, seconds=limit, memory_mb=assignment.memory_mb, kind=kind
         )

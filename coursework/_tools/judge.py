@@ -33,12 +33,17 @@ def main() -> None:
     for stream in (0, 1, 2):
         os.dup2(silence, stream)
 
-    from nbclient.client import NotebookClient
+    import nbconvert.preprocessors
     from otter.api import grade_submission
+    from traitlets import Bool, Integer
 
-    # A cell that never ends is interrupted, and what comes after it is graded.
-    NotebookClient.timeout.default_value = cell_seconds
-    NotebookClient.interrupt_on_timeout.default_value = True
+    class Limited(nbconvert.preprocessors.ExecutePreprocessor):
+        """A cell that never ends is interrupted, and what comes after it is graded."""
+
+        timeout = Integer(cell_seconds)
+        interrupt_on_timeout = Bool(True)
+
+    vars(nbconvert.preprocessors)["ExecutePreprocessor"] = Limited  # otter takes it from there
     results = grade_submission(notebook, archive, quiet=True)
     passed = {
         name: [bool(case.passed) for case in test.test_case_results] for name, test in results.results.items()
