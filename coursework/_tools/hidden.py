@@ -8,8 +8,12 @@ SHORTEST = 40  # shorter lines are anybody's
 
 
 def hidden_lines(master: str) -> set[str]:
-    """Long lines of solutions, of model answers and of hidden tests, with spaces collapsed."""
+    """Long lines of solutions, of model answers and of hidden tests that stand nowhere in the open.
+
+    Spaces are collapsed.
+    """
     found: set[str] = set()
+    shown: set[str] = set()
     inside_solution = inside_raw_solution = False
     for cell in re.split(r"^# %%", master, flags=re.MULTILINE):
         head, _, body = cell.partition("\n")
@@ -31,7 +35,9 @@ def hidden_lines(master: str) -> set[str]:
                 bare = collapsed(line.removeprefix("# ") if written else line.removesuffix("# SOLUTION"))
                 if len(bare) >= SHORTEST and not bare.startswith("failure_message"):
                     found.add(bare)
-    return found
+            else:
+                shown.add(collapsed(line))
+    return found - shown
 
 
 def collapsed(text: str) -> str:

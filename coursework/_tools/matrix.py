@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import platform
+import subprocess
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from coursework._tools.assignments import MASTERS, Assignment, CourseworkError, build
+from chinchilla_lib._processor import processor_name
+from coursework._tools.assignments import MASTERS, ROOT, Assignment, CourseworkError, build
 from coursework._tools.grading import GRADED, Result, grade, read_submission
 
 
@@ -51,25 +54,57 @@ def replace_once(notebook: Any, find: str, replace: str, label: str) -> None:
     places[0].source = places[0].source.replace(find, replace)
 
 
-def prove(name: str, variant: int, jobs: int, kind: str, say: Callable[[str], None]) -> int:
-    """Grade all examples of an assignment; the number of those that got other points than they should."""
+@dataclass(frozen=True)
+class Proof:
+    """How many examples were graded, how many came out wrong, and what each took."""
+
+    wrong: int
+    seconds: dict[str, float]
+
+
+def prove(name: str, variant: int, jobs: int, kind: str, say: Callable[[str], None]) -> Proof:
+    """Grade all examples of an assignment."""
     assignment = build(name, variant)
     known = examples(assignment)
-    wrong = 0
+    wrong, seconds = 0, {}
     with ThreadPoolExecutor(jobs) as pool:
         futures = {
-            pool.submit(
-                grade, nbformat.from_dict(one.notebook), assignment, Path(f"{one.name}.ipynb"), kind=kind
-            ): one
+            pool.submit(grade, one.notebook, assignment, Path(f"{one.name}.ipynb"), kind=kind): one
             for one in known
         }
         for future in as_completed(futures):
             example, result = futures[future], future.result()
             trouble = differs(example, result)
             wrong += bool(trouble)
+            seconds[example.name] = result.seconds
             say(f"{name}, {example.name}: {result.total:g} points, {result.seconds:.1f} s{trouble}")
     say(f"{name}: {len(known)} examples, {wrong} of them wrong")
-    return wrong
+    return Proof(wrong, seconds)
+
+
+def record(proofs: dict[str, Proof], jobs: int, kind: str) -> None:
+    """Write down what grading took, for the page for lecturers."""
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    )
+    measured = {
+        "command": f"python -m coursework._tools matrix --jobs {jobs} --record",
+        "commit": revision.stdout.strip(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "device": processor_name().split(",")[0],
+        "python": platform.python_version(),
+        "isolation": kind,
+        "jobs": jobs,
+        "seconds": {
+            name: {
+                "solved": round(proof.seconds["master"], 1),
+                "blank": round(proof.seconds["blank"], 1),
+                "examples": len(proof.seconds),
+            }
+            for name, proof in proofs.items()
+        },
+    }
+    (ROOT / "coursework" / "measured.json").write_text(json.dumps(measured, indent=1) + "\n")
 
 
 def differs(example: Example, result: Result) -> str:

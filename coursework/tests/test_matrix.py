@@ -69,4 +69,5 @@ def test_a_difference_is_told(tiny: Assignment) -> None:
     right, blank, _ = examples(tiny)
     result = grade(blank.notebook, tiny, Path("x.ipynb"), kind=sandbox.isolation())
     assert "q1 0 for 4 (failed: test_one, test_negative)" in differs(right, result)
-    assert matrix.prove("tiny", 0, 2, sandbox.isolation(), lambda _: None) == 0
+    proof = matrix.prove("tiny", 0, 2, sandbox.isolation(), lambda _: None)
+    assert proof.wrong == 0 and set(proof.seconds) == {"master", "blank", "squares"}
