@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments setup-coursework coursework grade test-coursework
+.PHONY: help setup book exercises ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments setup-coursework coursework grade test-coursework
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -20,6 +20,9 @@ setup:  ## create or update .venv (every other target does this first)
 
 book: setup  ## train the sweep, execute the notebooks, build the book (only what changed)
 	@$(TOOL) book
+
+exercises: setup  ## write every chapter as a sheet with gaps in place of solutions, in _build/exercises
+	@$(TOOL) exercises
 
 ledger: setup  ## write down what the notebooks settle, after a change to a claim or its figure
 	@$(TOOL) ledger

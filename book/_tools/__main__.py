@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from book._tools import ledger, lite, notebooks, pages, published, sweep
+from book._tools import exercises, ledger, lite, notebooks, pages, published, sweep
 from book._tools.address import write_links
 from book._tools.project import BuildError, Project, duration, elapsed, locked, say
 from book._tools.serve import serve
@@ -68,10 +68,17 @@ def make_lite(project: Project) -> None:
         lite.build(project)
 
 
+def make_exercises(project: Project) -> None:
+    """Every chapter as a sheet to hand out."""
+    names = exercises.write_sheets(project)
+    say(f"exercises: {len(names)} chapters without solutions, in {project.build / 'exercises'}")
+
+
 STEPS = {
     "book": make_book,
     "ledger": make_ledger,
     "notebooks": make_notebooks,
+    "exercises": make_exercises,
     "links": links,
     "lite": make_lite,
     "serve": serve,

@@ -18,7 +18,7 @@ import nbformat
 import papermill
 import yaml
 
-from book._tools import sweep
+from book._tools import exercises, sweep
 from book._tools.project import BuildError, Project, digest, digest_code, duration, elapsed, files_under, say
 from chinchilla_lib.downloads import data_folder
 
@@ -26,6 +26,7 @@ DEFAULT_SECONDS = 40.0
 MOST_AT_ONCE = 4  # each takes a processor and up to 2 GB
 ADDED_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 WORKSPACE = "chinchilla-work"
+BOTH_FORMATS = 'get_config().InlineBackend.figure_formats = {"png", "svg"}\n'  # to read, and for slides
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,7 +37,7 @@ def inputs_of(project: Project, name: str) -> str:
     data = digest(path for path in files if path.suffix != ".py")
     fixed = [notebook_path(project, name), project.root / "constraints.txt"]
     fixed += [*sweep.tables(project), *published_files()]
-    return digest(fixed, code, data, digest_code([Path(__file__)]), sys.version)
+    return digest(fixed, code, data, digest_code([Path(__file__), Path(exercises.__file__)]), sys.version)
 
 
 def published_files() -> list[Path]:
@@ -110,8 +111,10 @@ def execute(
     check_names(notebook, parameters or {})
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="notebook-") as scratch:
-        partial = Path(scratch) / notebook.name
-        command = [sys.executable, "-m", "papermill", str(notebook), str(partial)]
+        partial, source = Path(scratch) / notebook.name, Path(scratch) / "source.ipynb"
+        tried = exercises.with_tries(nbformat.read(notebook, as_version=4), notebook.stem)
+        nbformat.write(tried, source)
+        command = [sys.executable, "-m", "papermill", str(source), str(partial)]
         command += ["--kernel", "python3", "--no-progress-bar", "--log-level", "ERROR"]
         folder = empty_folder(scratch, "cwd")
         project.work.mkdir(parents=True, exist_ok=True)
@@ -128,6 +131,7 @@ def execute(
             raise BuildError(explain_failure(notebook, partial, answer.stderr))
         document = nbformat.read(partial, as_version=4)
         drop_run_details(document)
+        exercises.without_tries(document)
         finished = target.with_suffix(".tmp")
         nbformat.write(document, finished)
         finished.replace(target)
@@ -146,11 +150,13 @@ def kernel_environment(scratch: Path) -> dict[str, str]:
     start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     specification = {"argv": start, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(specification))
+    profile = empty_folder(str(scratch), "ipython", "profile_default")
+    (profile / "ipython_kernel_config.py").write_text(BOTH_FORMATS)
     return {
         **os.environ,
         "CHINCHILLA_DATA": str(data_folder().resolve()),
         "JUPYTER_PATH": str(scratch / "jupyter"),
-        "IPYTHONDIR": str(empty_folder(str(scratch), "ipython")),
+        "IPYTHONDIR": str(profile.parent),
         "CHINCHILLA_WORK": WORKSPACE,
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from book._tools import calculator, citation, explore, front, ledger, lite, publish
+from book._tools import calculator, citation, exercises, explore, front, lecturers, ledger, lite, publish
 from book._tools.address import Address
 from book._tools.notebooks import outputs_of
 from book._tools.project import BuildError, Project, digest, duration, elapsed, files_under, say
@@ -38,8 +38,9 @@ def staged_files(project: Project) -> dict[str, bytes]:
         staged[path.relative_to(project.root).as_posix()] = path.read_bytes()
     for name in project.notebook_names():
         executed = outputs_of(project, name)[0].read_bytes()
-        staged[f"notebooks/{name}.ipynb"] = lite.linked(project, name, executed)
+        staged[f"notebooks/{name}.ipynb"] = lite.linked(project, name, exercises.folded(executed, name))
     ledger.fill(project, staged)
+    lecturers.fill(project, staged)
     address = Address.read(project).url.encode()
     for name in [name for name in staged if name.endswith(".md")]:
         staged[name] = staged[name].replace(URL_PLACE, address)
