@@ -28,13 +28,19 @@ def fill(project: Project, staged: dict[str, bytes]) -> None:
         figures = take_figures(document)
         staged[f"notebooks/{name}.ipynb"] = f"{nbformat.writes(document)}\n".encode()
         if figures:
-            lines += [f"## {{doc}}`/notebooks/{name}`", ""]
+            lines += [f"## {title(document)}", "", f"From {{doc}}`/notebooks/{name}`:", ""]
         for number, (description, svg) in enumerate(figures, start=1):
             file = f"{name}-{number}.svg"
             staged[f"{FIGURES}/{file}"] = svg.encode()
             lines.append(f'* <a href="../_static/figures/{file}" download>{file}</a>: {description}')
         lines.append("")
     staged[SLIDES] = staged[SLIDES].replace(b"% figures\n", "\n".join(lines).encode())
+
+
+def title(document: Any) -> str:
+    """A chapter's own title."""
+    lines = (line for cell in document.cells for line in cell.source.splitlines())
+    return next(line.removeprefix("# ") for line in lines if line.startswith("# "))
 
 
 def take_figures(document: Any) -> list[tuple[str, str]]:
