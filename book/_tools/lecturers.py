@@ -39,7 +39,7 @@ def fill(project: Project, staged: dict[str, bytes]) -> None:
 
 def title(document: Any) -> str:
     """A chapter's own title."""
-    lines = (line for cell in document.cells for line in cell.source.splitlines())
+    lines = (str(line) for cell in document.cells for line in cell.source.splitlines())
     return next(line.removeprefix("# ") for line in lines if line.startswith("# "))
 
 
