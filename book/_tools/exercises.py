@@ -82,12 +82,20 @@ def pairs(document: Any, name: str) -> list[tuple[Any, Any, str]]:
     return found
 
 
-def folded(executed: bytes, name: str) -> bytes:
-    """An executed chapter as the book shows it: starters in the text, solutions folded below."""
-    document: Any = nbformat.reads(executed.decode(), as_version=4)
+def told_apart(document: Any, name: str) -> list[Any]:
+    """Put each starter below its task, and leave the solution to its cell; the cells of solutions."""
+    cells = []
     for task, cell, begun in pairs(document, name):
         task.source += f"\n\n```python\n{begun}\n```"
         cell.source = solution(cell.source)
+        cells.append(cell)
+    return cells
+
+
+def folded(executed: bytes, name: str) -> bytes:
+    """An executed chapter as the book shows it: starters in the text, solutions folded below."""
+    document: Any = nbformat.reads(executed.decode(), as_version=4)
+    for cell in told_apart(document, name):
         cell.metadata["tags"] = [*cell.metadata["tags"], "hide-cell"]
         cell.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), **FOLDED}
     return f"{nbformat.writes(document)}\n".encode()

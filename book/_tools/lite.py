@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import nbformat
 
+from book._tools import exercises
 from book._tools.address import COLAB_TAG, Address
 from book._tools.notebooks import notebook_path
 from book._tools.project import BuildError, Project, digest, duration, elapsed, files_under, say
@@ -71,9 +72,10 @@ def linked(project: Project, name: str, executed: bytes) -> bytes:
     return f"{nbformat.writes(document)}\n".encode()
 
 
-def for_browser(text: str) -> str:
-    """A committed notebook as it runs there: the library is installed by Pyodide's own means."""
+def for_browser(text: str, name: str) -> str:
+    """A committed notebook as it runs there: installed by Pyodide, starters of exercises above solutions."""
     document: Any = nbformat.reads(text, as_version=4)
+    exercises.told_apart(document, name)
     [cell] = [cell for cell in document.cells if COLAB_TAG in cell.metadata.get("tags", [])]
     cell.source, cell.id = INSTALL, "install"
     cell.metadata = nbformat.from_dict({"tags": ["install"]})
@@ -109,7 +111,7 @@ def stage(project: Project) -> Path:
     (source / "files").mkdir(parents=True)
     for name in chapters(project):
         text = notebook_path(project, name).read_text(encoding="utf-8")
-        (source / "files" / f"{name}.ipynb").write_text(for_browser(text), encoding="utf-8")
+        (source / "files" / f"{name}.ipynb").write_text(for_browser(text, name), encoding="utf-8")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
     command += ["--outdir", str(source / "pypi"), str(project.root)]
     run(command, source, project.build / "lite-wheel.log", "the library's wheel")
@@ -149,9 +151,9 @@ def run(command: list[str], folder: Path, log: Path, what: str) -> None:
 
 
 def inputs(project: Project) -> str:
-    """Hash of what the site is built from: chapters, library, packages, this file."""
+    """Hash of what the site is built from: chapters, library, packages, this file and what it calls."""
     files = [notebook_path(project, name) for name in chapters(project)]
-    files += [*files_under(project.package), Path(__file__)]
+    files += [*files_under(project.package), Path(__file__), Path(exercises.__file__)]
     names = [path.name for path in files]
     return digest([*files, *(project.root / n for n in ("pyproject.toml", "constraints.txt"))], *names)
 

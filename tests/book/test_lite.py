@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import nbformat
 import pytest
 
-from book._tools import lite
+from book._tools import exercises, lite
 from book._tools.address import Address
 from book._tools.notebooks import notebook_path
 from book._tools.project import BuildError, Project, digest, files_under
@@ -78,11 +78,27 @@ def test_a_failing_build_says_its_last_words(checkout: Project, tmp_path: Path) 
 
 def test_chapter_installs_the_library_in_place_of_colabs_cell(project: Project) -> None:
     text = notebook_path(project, NAME).read_text()
-    before, after = nbformat.reads(text, as_version=4), nbformat.reads(lite.for_browser(text), as_version=4)
+    changed = lite.for_browser(text, NAME)
+    before, after = nbformat.reads(text, as_version=4), nbformat.reads(changed, as_version=4)
     nbformat.validate(after)
-    assert after.cells[1].source == lite.INSTALL and "google.colab" not in lite.for_browser(text)
+    assert after.cells[1].source == lite.INSTALL and "google.colab" not in changed
     assert after.metadata.kernelspec == lite.KERNEL
-    assert [cell.source for cell in after.cells[2:]] == [cell.source for cell in before.cells[2:]]
+    written = exercises.pairs(before, NAME)
+    others = {cell.id for cell in before.cells[2:]} - {cell.id for pair in written for cell in pair[:2]}
+    sources = {cell.id: cell.source for cell in after.cells}
+    assert all(sources[cell.id] == cell.source for cell in before.cells if cell.id in others)
+
+
+def test_chapter_shows_an_exercise_before_its_solution(project: Project) -> None:
+    text = notebook_path(project, NAME).read_text()
+    written = exercises.pairs(nbformat.reads(text, as_version=4), NAME)
+    cells = nbformat.reads(lite.for_browser(text, NAME), as_version=4).cells
+    assert written
+    for task, cell, begun in written:
+        (number,) = (n for n, one in enumerate(cells) if one.id == cell.id)
+        assert cells[number - 1].source == f"{task.source}\n\n```python\n{begun}\n```"
+        assert cells[number].source == exercises.solution(cell.source)
+        assert cells[number].metadata.jupyter.source_hidden
 
 
 def test_book_links_to_chapters_of_the_browser_below_their_opening(project: Project) -> None:
