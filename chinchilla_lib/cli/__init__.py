@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "evaluate": "score a model on downstream tasks",
     "design": "choose the next runs: those that tell one number of the law best",
     "power": "count the runs that tell two exponents apart",
+    "game": "the budget game of a course: replay, score, serve",
 }
 """Help of each command; ``chinchilla_lib.cli.NAME`` is its module."""
 
