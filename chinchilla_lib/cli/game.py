@@ -172,9 +172,9 @@ def _leaderboard(options: argparse.Namespace) -> int:
 
 
 def _tokens(options: argparse.Namespace) -> int:
+    tokens = new_tokens(options.students)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["student", "token"])
-    writer.writerows(new_tokens(options.students).items())
+    writer.writerows([("student", "token"), *tokens.items()])
     return 0
 
 
