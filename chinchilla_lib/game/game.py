@@ -124,9 +124,9 @@ class Game:
     >>> answer = game.train(1e5, game.variant.tokens_for(1e5, 1e12))
     >>> round(answer.flops), round(game.spent / game.budget, 3)
     (1000000000000, 0.1)
-    >>> game.train(1e5, 1e9)
+    >>> game.train(1e9, 1e9)
     Traceback (most recent call last):
-    chinchilla_lib.errors.InputError: n_tokens is 1e+09; at 100000 parameters recorded runs reach from ...
+    chinchilla_lib.errors.InputError: n_params is 1e+09; recorded runs have 5672 to 1705216 (5.67k to 1.71M)
     >>> len(game.runs())
     1
     """

@@ -250,6 +250,16 @@ def leaderboard(
     ------
     InputError
         If the folder holds no file, or the truth does not serve.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from chinchilla_lib.game.game import Game
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     game = Game("ada", "practice", Path(folder) / "ada.jsonl")
+    ...     _ = game.submit(2e5, game.variant.tokens_for(2e5, 1e13), (2.8, 3.0))
+    ...     [(row.rank, row.student, row.covered) for row in leaderboard(folder, "practice")]
+    [(1, 'ada', True)]
     """
     known = Truth.of(variant, truth)
     root = Path(folder)
@@ -319,6 +329,14 @@ def write_leaderboard(rows: Sequence[Row], path: str | Path) -> None:
     ------
     InputError
         If it ends otherwise, or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_leaderboard([Row("ada.jsonl", "ada", rank=1)], Path(folder) / "board.csv")
+    ...     (Path(folder) / "board.csv").read_text().splitlines()[1]
+    'ada.jsonl,ada,1,,,,,,,,,,,'
     """
     path = Path(path)
     if path.suffix not in (".csv", ".json"):

@@ -62,6 +62,15 @@ def read_tokens(path: str | Path) -> dict[str, str]:
     ------
     InputError
         If it cannot be read, a name is not allowed, a token is short, or either stands twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "tokens.csv"
+    ...     _ = path.write_text("student,token\\nada,0123456789abcdef\\n")
+    ...     read_tokens(path)
+    {'ada': '0123456789abcdef'}
     """
     path = Path(path)
     try:
