@@ -274,7 +274,7 @@ class Game:
         return _submission(entry)
 
     def runs(self) -> SweepTable:
-        """The answers as a table for :mod:`chinchilla_lib.fitting`.
+        """The answers as a table, which the fits take.
 
         Raises
         ------
