@@ -19,6 +19,8 @@ CLASS = 100
 
 def fill(project: Project, staged: dict[str, bytes]) -> None:
     """Put tables into the two pages, and every figure of the chapters beside them as a file."""
+    if PAGE not in staged:  # a book without them
+        return
     page = staged[PAGE].decode()
     page = page.replace("% assignments\n", assignments(project)).replace("% seconds", seconds(project))
     staged[PAGE] = page.encode()

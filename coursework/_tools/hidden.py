@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SHORTEST = 40  # shorter lines are anybody's
+ANYBODYS = ("failure_message", "import ", "from ")
 
 
 def hidden_lines(master: str) -> set[str]:
@@ -33,7 +34,7 @@ def hidden_lines(master: str) -> set[str]:
                 inside_solution = False
             elif hidden_test or written or inside_solution or line.endswith("# SOLUTION"):
                 bare = collapsed(line.removeprefix("# ") if written else line.removesuffix("# SOLUTION"))
-                if len(bare) >= SHORTEST and not bare.startswith("failure_message"):
+                if len(bare) >= SHORTEST and not bare.startswith(ANYBODYS):
                     found.add(bare)
             else:
                 shown.add(collapsed(line))

@@ -37,7 +37,6 @@
 # to another one. Leave `variant` as your course has set it. **Hand in** this notebook, run from top to bottom.
 
 # %%
-import math
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -1017,7 +1016,7 @@ def test_which_fits(fit_appendix, fit_layers):
     printed = load_paper_table("table_a4_flop_ratio").numbers("flops_over_six_nd")
     shapes = load_shapes("table_a4_flop_ratio")
     fits = {
-        name: sum(abs(ratio_to_six_nd(one, name) - p) <= 0.006 for one, p in zip(shapes, printed))
+        name: sum(abs(ratio_to_six_nd(one, name) - p) <= 0.006 for one, p in zip(shapes, printed, strict=True))
         for name in ("appendix_f", "table_a4")
     }
     assert (fit_appendix, fit_layers) == (fits["appendix_f"], fits["table_a4"])
