@@ -101,7 +101,7 @@ def test_left_out_chapters_are_chapters() -> None:
 
 # `make lite-run ARGS=--all` runs all in a real browser; here are some that take seconds.
 @pytest.mark.parametrize(
-    "name", [*lite.LEFT_OUT, "approach-2-isoflop", "flop-accounting", "models", "your-runs"]
+    "name", [*lite.LEFT_OUT, "approach-2-isoflop", "budget-game", "flop-accounting", "models", "your-runs"]
 )
 def test_chapters_run_in_a_browsers_python_or_ask_for_what_it_has_not(name: str, tmp_path: Path) -> None:
     result = run_bare(CELLS, tmp_path, str(PROJECT.notebooks / f"{name}.ipynb"))

@@ -73,5 +73,5 @@ def plot_game(game: Game, ax: "Axes | None" = None) -> "Axes":
         label_counts(axis)
     ax.set_xlabel("parameters N")
     ax.set_ylabel("tokens D")
-    ax.legend(fontsize=9, loc="lower left")
+    ax.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     return ax
