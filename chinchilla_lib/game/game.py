@@ -453,7 +453,7 @@ def _replay_submission(content: Mapping[str, Any], variant: Variant, spent: floa
 
 def _check_keys(content: Mapping[str, Any], keys: set[str]) -> None:
     if set(content) != keys:
-        raise InputError(f"it holds {', '.join(sorted(content))}, not {', '.join(sorted(keys))}")
+        raise InputError(f"it holds {sorted(content)!r:.120}, not {', '.join(sorted(keys))}")
 
 
 def _check_submission(variant: Variant, allocation: Mapping[str, float]) -> None:

@@ -119,11 +119,11 @@ class Ledger:
                 data = json.loads(line)
                 entry = Entry(**data)
                 same = entry.line() == line
+                fault = _fault(entry, number, entries[-1].hash if entries else _FIRST)
             except (TypeError, ValueError, RecursionError):
                 raise InputError(
                     f"ledger: entry {number} does not hold: its line is none that a game wrote"
                 ) from None
-            fault = _fault(entry, number, entries[-1].hash if entries else _FIRST)
             if fault or not same:
                 fault = fault or "its line is not written as a game writes it"
                 raise InputError(f"ledger: entry {number} does not hold: {fault}")
@@ -242,12 +242,14 @@ def _hash(number: int, kind: str, content: Mapping[str, Any], previous: str) -> 
 def _fault(entry: Entry, number: int, previous: str) -> str:
     """Why an entry does not belong at this place of a chain; empty if it does."""
     if type(entry.number) is not int or entry.number != number:
-        return f"it is numbered {entry.number}"
+        return f"it is numbered {entry.number!r:.60}"
     if entry.kind not in (START, TRAIN, SUBMIT) or (entry.kind == START) != (number == 0):
-        return f"an entry of kind {entry.kind!r} cannot stand there"
+        return f"an entry of kind {entry.kind!r:.60} cannot stand there"
     content: Any = entry.content
     if not isinstance(content, Mapping):
         return "its content is no table"
+    if any(isinstance(value, list | dict) for value in content.values()):
+        return "its content holds more than plain values"
     if number == 0 and entry.content.get("format") != FORMAT:
         return f"its format is {entry.content.get('format')!r}, and this library reads {FORMAT!r}"
     if entry.previous != previous:

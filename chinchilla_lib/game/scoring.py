@@ -270,7 +270,7 @@ def leaderboard(
     )
     if not paths:
         raise InputError(f"{folder}: no file there; give the folder with the students' ledgers")
-    rows = [_row(path, str(path.relative_to(root)), known, table) for path in paths]
+    rows = [_row(path, _printable(str(path.relative_to(root))), known, table) for path in paths]
     counts = Counter(row.student for row in rows if not row.reason)
     rows = [
         replace(row, reason=f"{counts[row.student]} ledgers of this student hold; keep one of them")
@@ -314,6 +314,11 @@ def _row(path: Path, file: str, truth: Truth, table: SweepTable | None) -> Row:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _CUT else f"{text[:_CUT]}..."
+
+
+def _printable(name: str) -> str:
+    """A file's name that fakes no line of a terminal and that UTF-8 can hold."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name)
 
 
 def write_leaderboard(rows: Sequence[Row], path: str | Path) -> None:

@@ -188,7 +188,7 @@ class OracleServer(ThreadingHTTPServer):
                     low, high = content.pop("low", None), content.pop("high", None)
                     game.submit(**content, interval=(low, high))
             except TypeError:
-                raise InputError(f"{what} has the wrong fields: {', '.join(sorted(content))}") from None
+                raise InputError(f"{what} has the wrong fields: {sorted(content)!r:.120}") from None
             return "".join(f"{entry.line()}\n" for entry in game.ledger.entries[known:])
 
 

@@ -21,6 +21,7 @@ __all__ = ["VARIANTS", "Variant", "find_variant", "practice_truth", "recorded_su
 _CONVENTION: Final = "matmul"
 _ENGLISH: Final = (("main-cpu-60", None), ("forecast-cpu-120", None))
 _ENGLISH_SHARDS: Final = "b88d759b2b19828c"
+_LARGEST: Final = 1e18  # parameters or tokens, beyond any model
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,20 @@ class Variant:
         Parameters
         ----------
         n_params : float
-            All parameters, embeddings included.
+            All parameters, embeddings included; from 1 to 1e18.
 
         Raises
         ------
         InputError
-            If it is no finite number above 0.
+            If it is no such number.
 
         Examples
         --------
         >>> round(find_variant("english").flops_per_token(5672))  # width 8
         58368
         """
-        if not (math.isfinite(n_params) and n_params > 0):
-            raise InputError(f"n_params must be a finite number above 0, found {n_params!r}")
+        if not 1 <= n_params <= _LARGEST:
+            raise InputError(f"n_params must be from 1 to {_LARGEST:g}, found {n_params!r}")
         # Both are polynomials of second degree in the width without a constant; two widths tell them.
         small, large = (tier_shape(self.design, width) for width in (16, 32))
         sizes = [count_params(shape).total for shape in (small, large)]
@@ -88,10 +89,10 @@ class Variant:
         Raises
         ------
         InputError
-            If a count is no finite number above 0.
+            If `n_params` does not lie from 1 to 1e18, or `n_tokens` above 0 and up to 1e18.
         """
-        if not (math.isfinite(n_tokens) and n_tokens > 0):
-            raise InputError(f"n_tokens must be a finite number above 0, found {n_tokens!r}")
+        if not 0 < n_tokens <= _LARGEST:
+            raise InputError(f"n_tokens must be above 0 and at most {_LARGEST:g}, found {n_tokens!r}")
         return self.flops_per_token(n_params) * n_tokens
 
     def tokens_for(self, n_params: float, flops: float) -> float:

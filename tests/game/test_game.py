@@ -1,5 +1,7 @@
 """The game: it answers alike, spends what it says, refuses without loss, goes on, and is replayed."""
 
+import hashlib
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,8 @@ def test_bad_questions_are_refused(question: tuple[Any, Any, Any], message: str)
     ("allocation", "message"),
     [
         ((2e5, 1e6, (2.2, 2.4)), "this size can have"),
+        ((1e-300, 1e15, (2.2, 2.4)), "n_params must be from 1"),
+        ((1e15, 1e300, (2.2, 2.4)), "n_tokens must be above 0 and at most"),
         ((*FAR, (2.4, 2.2)), "interval is"),
         ((*FAR, (0.0, 2.2)), "interval is"),
         ((*FAR, 2.3), "give its two ends"),
@@ -235,3 +239,18 @@ def test_what_replays_is_reported_whole() -> None:
 def test_a_ledger_of_no_game_is_refused(start: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r"entry 0 names|student is"):
         replay(Ledger.begin(start))
+
+
+def test_no_depth_of_a_line_escapes_the_replay() -> None:
+    # Reading, hashing and showing a value each give up at another depth.
+    first = Game("ada", "code").ledger.entries[0]
+    unsigned = {"number": 0, "kind": "start", "content": {**first.content, "student": "@"}}
+
+    def written(fields: dict[str, Any], depth: int) -> str:
+        text = json.dumps({**fields, "previous": first.previous}, sort_keys=True, separators=(",", ":"))
+        return text.replace('"@"', "[" * depth + "]" * depth)
+
+    for depth in range(1, 1100):
+        digest = hashlib.sha256(written(unsigned, depth).encode()).hexdigest()
+        with pytest.raises(InputError, match="entry 0 does not hold"):
+            replay(Ledger.from_text(written({**unsigned, "hash": digest}, depth) + "\n"))

@@ -77,6 +77,12 @@ def test_what_is_no_entry_is_refused(line: str) -> None:
         Ledger.from_text(line + "\n")
 
 
+@pytest.mark.parametrize("value", [[], {}, [1.0]])
+def test_content_is_plain(value: Any) -> None:
+    with pytest.raises(InputError, match="entry 1 does not hold: its content holds more than plain values"):
+        Ledger.begin({"student": "ada"}).extended("train", {"loss": value})
+
+
 def test_an_entry_that_is_not_written_as_a_game_does_is_refused() -> None:
     first, *rest = sample().to_text().splitlines(keepends=True)
     spaced = json.dumps(json.loads(first), sort_keys=True) + "\n"

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import statistics
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def test_no_file_stops_the_others(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text(Game("eve", "code").ledger.to_text())
     (tmp_path / "open.jsonl").write_text(Game("kim", "practice").ledger.to_text())
     (tmp_path / "cut.jsonl").write_bytes(good.read_bytes()[:-9])
-    (tmp_path / "strange.jsonl").write_text(Ledger.begin({"student": 3, "variant": []}).to_text())
+    (tmp_path / "strange.jsonl").write_text(Ledger.begin({"student": 3, "variant": 7}).to_text())
     (tmp_path / ".hidden").write_text("not looked at")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "link.jsonl").symlink_to(tmp_path / "gone")
@@ -165,6 +166,22 @@ def test_no_file_stops_the_others(tmp_path: Path) -> None:
     assert reasons["open.jsonl"] == "nothing was submitted"
     assert "its level is 0.5" in reasons["forged.jsonl"]
     assert rows[0].rank == 1 and all(row.rank is None for row in rows[1:])
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x1b[2J", "a\n   1  eve  0.000"])
+def test_no_text_of_a_file_stops_the_table_or_fakes_a_line_of_it(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    submitted("ada", folder, TRUTH.n_opt, (2.8, 3.0))
+    forged = Game("max", "practice").ledger.extended("train", {text: 1.0})
+    named = b"\xff" if text == "\ud800" else text.encode()
+    (folder / os.fsdecode(named)).write_text(forged.to_text())
+    rows = leaderboard(folder, "practice")
+    assert [(row.student, row.rank) for row in rows] == [("ada", 1), ("max", None)]
+    assert rows[1].reason.startswith("entry 1: it holds")
+    assert all((row.file + row.reason).isprintable() for row in rows)
+    for name in ("board.csv", "board.json"):
+        write_leaderboard(rows, tmp_path / name)
 
 
 def test_several_games_of_one_student_get_no_rank(tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ def test_another_students_token_is_noticed_and_an_unknown_one_refused(server: Or
         ("/train", b'{"known": 0, "n_params": 1e5, "n_tokens": 1e6, "student": "bob"}', 400),
         ("/train", b'{"known": 0, "n_params": NaN, "n_tokens": 1e6}', 400),
         ("/submit", b'{"known": 0, "n_params": 1e5, "n_tokens": 1e6}', 400),
+        ("/train", b'{"known": 0, "\\ud800": 1}', 400),
+        ("/submit", b'{"known": 0, "n_params": 1e-300, "n_tokens": 1, "low": 1, "high": 2}', 400),
         ("/ledger", b" " * 5000, 413),
     ],
 )

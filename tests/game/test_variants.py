@@ -90,3 +90,9 @@ def test_bad_names_and_counts_are_refused() -> None:
             variant.cost(1e5, bad)
         with pytest.raises(InputError, match="flops must"):
             variant.tokens_for(1e5, bad)
+    for bad in (0.5, 1e-300, 1e19, 1e308):  # a price of 0, or one beyond all numbers
+        with pytest.raises(InputError, match="n_params must be from 1 to 1e"):
+            variant.flops_per_token(bad)
+    for bad in (1e19, 1e308):
+        with pytest.raises(InputError, match="n_tokens must be above 0 and at most 1e"):
+            variant.cost(1e5, bad)
