@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 from chinchilla_lib._format import format_count, format_flops
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
-from chinchilla_lib.cli._terminal import say
+from chinchilla_lib.cli._terminal import say, stop
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.game.game import replay
 from chinchilla_lib.game.scoring import Truth, leaderboard, write_leaderboard
@@ -194,6 +195,8 @@ def _serve(options: argparse.Namespace) -> int:
         say(f'Game(STUDENT, "{options.variant}", oracle={json.dumps(server.address)}, token=TOKEN)')
         if options.host not in ("127.0.0.1", "localhost", "::1"):
             say("tokens travel in the clear: put a server that speaks TLS before it, or use a closed network")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
         server.serve_forever()
     return 0
 

@@ -64,8 +64,10 @@ def test_loss_and_gradients_are_those_of_autograd(shape: TransformerShape, n_mod
     assert_equal_to_autograd(shape, n_models, batch, Kernels(), torch.float64, 1e-11)
 
 
+# In single precision only from the smallest width of a plan on: the norm of two channels may divide by next
+# to nothing, and then multiplies what was rounded.
 @settings(max_examples=30)
-@given(shapes, st.integers(1, 3), st.integers(1, 4))
+@given(shapes.filter(lambda shape: shape.d_model >= 8), st.integers(1, 3), st.integers(1, 4))
 def test_so_they_are_with_the_compiled_kernels(shape: TransformerShape, n_models: int, batch: int) -> None:
     kernels = choose_kernels(shape.kv_size, torch.float32)
     assert_equal_to_autograd(shape, n_models, batch, kernels, torch.float32, 3e-5)

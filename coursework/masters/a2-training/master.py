@@ -449,8 +449,8 @@ def learning_rate(step, n_steps, warmup, peak, final=0.1):
     # BEGIN SOLUTION
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
-    done = (step - warmup) / (n_steps - 1 - warmup)
-    return peak * (final + (1 - final) * (1 + math.cos(math.pi * done)) / 2)
+    way = (step - warmup) / (n_steps - 1 - warmup)
+    return peak * (final + (1 - final) * (1 + math.cos(math.pi * way)) / 2)
     # END SOLUTION
 
 # %% [raw]
