@@ -98,7 +98,8 @@ class PowerLaw:
         InputError
             If any `x` is not finite and positive, or the value leaves the range of a double.
         """
-        log_y = math.log(self.coefficient) + self.exponent * np.log(_positive("x", x))
+        with np.errstate(over="ignore"):  # what is out of range is refused below
+            log_y = math.log(self.coefficient) + self.exponent * np.log(_positive("x", x))
         if (np.abs(log_y) > _LOG_RANGE).any():
             raise InputError(
                 f"at x = {x!r} a power law with exponent {self.exponent:.6g} leaves a double's range"

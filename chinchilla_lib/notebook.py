@@ -33,8 +33,8 @@ def check_parameters() -> None:
     ------
     InputError
         If a passed name is not assigned in the `parameters` cell, or its value is of another
-        type than the default there. An integer may stand for a float; a default of None allows
-        any type.
+        type than the default there, or a cell is no Python. An integer may stand for a float; a
+        default of None allows any type.
 
     Examples
     --------
@@ -169,7 +169,11 @@ def _running_shell() -> Any:
 def _assignments(source: str) -> Mapping[str, object]:
     """Names that a cell assigns at its top level, with their values where these are literals."""
     found: dict[str, object] = {}
-    for node in ast.parse(source).body:
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise InputError(f"the cell of parameters is no Python: {error}") from None
+    for node in body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             targets = [node.target]
@@ -183,7 +187,7 @@ def _literal(node: ast.expr | None) -> object:
     """The value of a literal; a marker for any other expression."""
     try:
         return ast.literal_eval(node) if node is not None else _NOT_LITERAL
-    except ValueError:
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return _NOT_LITERAL
 
 

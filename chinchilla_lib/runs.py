@@ -3,15 +3,16 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib._format import format_flops
+from chinchilla_lib._outside import check_names, check_types
 from chinchilla_lib.architecture import TransformerShape, count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import CONVENTIONS, training_flops_per_token
@@ -32,6 +33,7 @@ __all__ = [
 SCHEDULES: Final = ("cosine", "wsd")
 PRECISIONS: Final = ("float32", "bf16", "fp16")
 WEIGHT_PRECISIONS: Final = ("float32", "bf16")
+FailureKind = Literal["diverged", "error"]
 _LATER_FIELDS: Final = ("cycle_steps", "weight_precision", "unique_tokens", "corrupted_fraction")
 
 
@@ -108,12 +110,18 @@ class RunConfig:
     corrupted_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("n_steps", "batch_size_sequences", "eval_sequences"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a run needs 1 at least")
+        check_types(self)
+        for name, most in (("n_steps", 10**12), ("batch_size_sequences", 10**9), ("eval_sequences", 10**9)):
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(f"{name} is {getattr(self, name)}; give 1 to {most:.0e}")
         for name in ("learning_rate", "flops_budget", "grad_clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be positive and finite")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must lie in 0..1, below 1")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}; give 0 or more")
         if self.cycle_steps is not None and (self.schedule != "cosine" or self.cycle_steps < self.n_steps):
             raise InputError(
                 f"cycle_steps is {self.cycle_steps} with schedule {self.schedule!r}; it is the length of a "
@@ -212,6 +220,7 @@ class RunConfig:
         InputError
             If a field is missing, unknown or out of range.
         """
+        check_names(data, [field.name for field in fields(cls)], what="the config of a run")
         try:
             return cls(**{**data, "shape": TransformerShape.from_dict(data["shape"])})
         except (TypeError, KeyError) as error:
@@ -240,6 +249,8 @@ class LossCurve:
     def __post_init__(self) -> None:
         if len(self.step) != len(self.train_loss):
             raise InputError(f"the curve has {len(self.step)} steps and {len(self.train_loss)} losses")
+        _check_numbers("step", self.step, int)
+        _check_numbers("train_loss", self.train_loss, float)
 
 
 @dataclass(frozen=True)
@@ -266,6 +277,17 @@ class DocumentLosses:
                 f"there are {len(self.document)} documents, {len(self.n_tokens)} numbers of tokens and "
                 f"{len(self.loss)} losses; give one of each"
             )
+        _check_numbers("document", self.document, int)
+        _check_numbers("n_tokens", self.n_tokens, int)
+        _check_numbers("loss", self.loss, float)
+
+
+def _check_numbers(name: str, values: Sequence[object], kind: type[int] | type[float]) -> None:
+    allowed = int if kind is int else (int, float)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, allowed) or abs(value) >= 2**63:
+            wanted = "whole numbers of 64 bits" if kind is int else "numbers"
+            raise InputError(f"{name} holds {repr(value)[:60]}; give {wanted}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +320,12 @@ class RunRecord:
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
     heldout: DocumentLosses | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name, value in self.environment.items():
+            if not isinstance(value, str):
+                raise InputError(f"environment has {repr(value)[:60]} for {name!r}; give texts")
 
     def to_row(self) -> dict[str, str | int | float]:
         """The run's row of ``runs.csv``, with younger fields of the config where these are set."""
@@ -367,8 +395,9 @@ class RunRecord:
         InputError
             If a field is missing, unknown or out of range.
         """
+        check_names(data, [field.name for field in fields(cls)], what="the record of a run")
         try:
-            curve = LossCurve(tuple(data["curve"]["step"]), tuple(data["curve"]["train_loss"]))
+            curve = LossCurve(**{name: tuple(values) for name, values in data["curve"].items()})
             config = RunConfig.from_dict(data["config"])
             heldout = data.get("heldout")
             if heldout is not None:
@@ -469,4 +498,11 @@ class RunFailure:
 
     config: RunConfig
     reason: str
-    kind: Literal["diverged", "error"]
+    kind: FailureKind
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if self.kind not in get_args(FailureKind):
+            raise InputError(
+                f"kind is {repr(self.kind)[:60]}; it is one of {', '.join(get_args(FailureKind))}"
+            )

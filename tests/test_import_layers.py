@@ -13,10 +13,11 @@ GRAPH = import_graph(PACKAGE)
 
 # What each room may import, besides itself. The order is the order of the rooms.
 BASE = {"errors"}
-COUNTING = BASE | {"_format", "_card", "architecture", "laws", "flops", "memory", "runs"}
+COUNTING = BASE | {"_format", "_outside", "_card", "architecture", "laws", "flops", "memory", "runs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "_format": BASE,
+    "_outside": BASE,
     "_card": BASE,
     "_processor": set(),
     "workspace": BASE,
@@ -25,8 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "laws": BASE | {"_format"},
     "flops": BASE | {"_format", "architecture"},
     "memory": BASE | {"architecture"},
-    "runs": BASE | {"_format", "architecture", "flops"},
-    "corpus": BASE | {"_format", "downloads"},
+    "runs": BASE | {"_format", "_outside", "architecture", "flops"},
+    "corpus": BASE | {"_format", "_outside", "downloads"},
     "sweeps": COUNTING,
     "fitting": COUNTING | {"sweeps"},
     "reference": COUNTING | {"_processor", "downloads", "sweeps"},

@@ -1,7 +1,6 @@
 """``chinchilla-lib allocate``: the compute-optimal model for a budget, by a published law or a fit."""
 
 import argparse
-import json
 import math
 import sys
 import textwrap
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib._format import format_count, format_flops, parse_number
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
 from chinchilla_lib.errors import InputError
@@ -151,14 +151,15 @@ def _fitted(name: str) -> _Frontier:
     path = Path(name)
     choices = f"name one of {', '.join(LAWS)}, or a file written by 'chinchilla-lib fit --json'"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"--law {name}: no published law and no file has this name; {choices}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"--law {name}: not a readable JSON file ({error}); {choices}") from None
+    except (OSError, InputError) as error:
+        raise InputError(f"--law {name}: cannot be read ({error}); {choices}") from None
     try:
-        return _from_json(name, content)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            return _from_json(name, content)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         told = error if isinstance(error, InputError) else f"{type(error).__name__} at {error}"
         raise InputError(
             f"--law {name}: the file holds no fit that can be used ({told}); {choices}"
@@ -202,14 +203,21 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         law=law,
         law_intervals=_law_intervals(level, intervals),
         loss_known=content.get("loss_known", True),
-        verdict=content.get("verdict"),
-        verdict_reason=content.get("verdict_reason"),
+        verdict=_text_of(content, "verdict"),
+        verdict_reason=_text_of(content, "verdict_reason"),
         loss=_Curve.through("loss", losses) if losses else None,
         bands=bands,
         level=None if level is None else float(level),
         flops_range=_range_of(content),
         counted=_counted(content.get("diagnostics") or {}),
     )
+
+
+def _text_of(content: Mapping[str, Any], name: str) -> str | None:
+    found = content.get(name)
+    if not isinstance(found, str | None):
+        raise InputError(f"its {name} is {repr(found)[:60]}, and no text")
+    return found
 
 
 def _counted(diagnostics: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from chinchilla_lib import workspace
 from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.architecture import FAMILIES, count_params
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import write_json
@@ -242,8 +243,8 @@ def _read_plan(options: argparse.Namespace) -> tuple[SweepPlan, Shards]:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} is given with --plan, which has it already; edit {options.plan}")
     try:
-        plan = SweepPlan.from_dict(json.loads(options.plan.read_bytes()))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, InputError) as error:
+        plan = SweepPlan.from_dict(parse_json(options.plan.read_bytes()))
+    except (OSError, InputError) as error:
         raise InputError(f"--plan {options.plan}: {error}") from None
     shards = _open_corpus(plan.corpus, plan.configs[0].shape.vocab_size, options.corpus_dir)
     strange = next((config for config in plan.configs if config.corpus != shards.identity), None)

@@ -1,7 +1,6 @@
 """``chinchilla-lib train``: train one run, alone or data-parallel under ``torchrun``."""
 
 import argparse
-import json
 import logging
 import shutil
 import signal
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._terminal import say, stop
 from chinchilla_lib.corpus.shards import open_shards
@@ -94,11 +94,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_config(path: Path) -> RunConfig:
     try:
-        return RunConfig.from_dict(json.loads(path.read_bytes()))
+        return RunConfig.from_dict(parse_json(path.read_bytes()))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}; give the JSON of a run") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path}: no JSON ({error}); give the JSON of a run") from None
     except InputError as error:
         raise InputError(f"--config {path}: {error}") from None
 

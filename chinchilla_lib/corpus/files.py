@@ -2,12 +2,13 @@
 
 import gzip
 import hashlib
-import json
 import logging
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.corpus.sources import Source
 from chinchilla_lib.downloads import file_sha256
@@ -81,7 +82,7 @@ def file_documents(paths: Sequence[Path], *, text_field: str = "text") -> Iterat
     Raises
     ------
     InputError
-        If a path does not exist, or a JSON line is broken or lacks the field.
+        If a path does not exist, a packed file is cut short, or a JSON line is broken or lacks the field.
 
     Examples
     --------
@@ -102,6 +103,8 @@ def file_documents(paths: Sequence[Path], *, text_field: str = "text") -> Iterat
                         yield Document(f"{name}#{i}" if i else name, piece)
         except (UnicodeDecodeError, gzip.BadGzipFile):
             _log.warning("%s: the rest is left out, it is not UTF-8 text", path)
+        except (EOFError, zlib.error) as error:
+            raise InputError(f"{path}: damaged or cut short ({error}); get it again") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
@@ -134,8 +137,8 @@ def _json_documents(file: IO[str], path: Path, name: str, text_field: str) -> It
         if not line.strip():
             continue
         try:
-            text = json.loads(line)[text_field]
-        except (json.JSONDecodeError, KeyError, TypeError):
+            text = parse_json(line)[text_field]
+        except (InputError, KeyError, TypeError):
             text = None
         if not isinstance(text, str):
             raise InputError(

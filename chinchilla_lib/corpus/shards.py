@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.errors import InputError
 
 __all__ = ["Shards", "Split", "TokenisedText", "open_shards", "write_shards"]
@@ -194,25 +195,40 @@ def open_shards(folder: Path) -> Shards:
             f"{path}: cannot be read ({error.strerror}); prepare the corpus first with "
             "`chinchilla-lib corpus prepare`"
         ) from None
+    strange = f"{path}: not a manifest this library wrote ({{}}); remove the folder and prepare it again"
     try:
-        manifest = json.loads(content)
+        manifest = parse_json(content)
         if manifest["format"] != _FORMAT:
-            raise InputError(f"{path}: format {manifest['format']!r}; this version reads format {_FORMAT}")
+            raise InputError(f"format {manifest['format']!r}; this version reads format {_FORMAT}")
+        for file in manifest["files"]:
+            if Path(file).name != file or file == _MANIFEST:
+                raise InputError(f"{file!r} is no file of the folder")
+        needed = {"token_bytes.bin", *(f"{side}-documents.txt" for side in manifest["splits"])}
+        for side in ("train", "validation"):
+            needed |= {*manifest["splits"][side]["shards"], manifest["splits"][side]["documents"]}
+        if unlisted := sorted(needed - manifest["files"].keys()):
+            raise InputError(f"it has no SHA-256 of {unlisted[0]!r}")
+    except InputError as error:
+        raise InputError(strange.format(error)) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(strange.format(f"{type(error).__name__}: {error}")) from None
+    try:
         for file, expected in manifest["files"].items():
             _check_file(folder / file, expected["bytes"], expected["sha256"])
+        token_bytes = np.fromfile(folder / "token_bytes.bin", dtype="<u2")
+        if not isinstance(manifest["name"], str) or manifest["vocab_size"] != len(token_bytes):
+            raise InputError(strange.format("its name or the size of its vocabulary"))
         return Shards(
             name=manifest["name"],
             identity=hashlib.sha256(content).hexdigest()[:16],
-            train=_open_split(folder, manifest["splits"]["train"], manifest["alignment"]),
-            validation=_open_split(folder, manifest["splits"]["validation"], manifest["alignment"]),
-            token_bytes=np.fromfile(folder / "token_bytes.bin", dtype="<u2"),
+            train=_open_split(folder, "train", manifest),
+            validation=_open_split(folder, "validation", manifest),
+            token_bytes=token_bytes,
             manifest=manifest,
             folder=folder,
         )
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a manifest this library wrote ({error}); remove the folder and prepare it again"
-        ) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(strange.format(f"{type(error).__name__}: {error}")) from None
 
 
 def _write_split(
@@ -241,14 +257,35 @@ def _write_split(
     }
 
 
-def _open_split(folder: Path, split: Mapping[str, Any], alignment: int) -> Split:
-    return Split(
-        shards=tuple(np.memmap(folder / file, dtype="<u2", mode="r") for file in split["shards"]),
-        document_starts=np.fromfile(folder / split["documents"], dtype="<i8"),
-        n_tokens=split["n_tokens"],
-        n_bytes=split["n_bytes"],
-        alignment=alignment,
-    )
+def _open_split(folder: Path, side: str, manifest: Mapping[str, Any]) -> Split:
+    """One side, if its files hold what the manifest says."""
+    told = manifest["splits"][side]
+    shards = tuple(_map_tokens(folder / file, manifest["vocab_size"]) for file in told["shards"])
+    starts = np.fromfile(folder / told["documents"], dtype="<i8")
+    found = {"n_tokens": sum(len(shard) for shard in shards), "n_documents": len(starts)}
+    for name, value in found.items():
+        if type(told[name]) is not int or told[name] != value:
+            raise InputError(
+                f"{folder / _MANIFEST}: {name} of {side} is {told[name]!r}; its files hold {value}"
+            )
+    if len(starts) and not (
+        starts[0] >= 0 and starts[-1] < found["n_tokens"] and (np.diff(starts) >= 0).all()
+    ):
+        raise InputError(f"{folder / told['documents']}: documents begin outside of the text or out of order")
+    for name, value, least in (("n_bytes", told["n_bytes"], 0), ("alignment", manifest["alignment"], 1)):
+        if type(value) is not int or not least <= value < 2**63:
+            raise InputError(f"{folder / _MANIFEST}: {name} is {repr(value)[:60]}; give a whole number")
+    return Split(shards, starts, found["n_tokens"], told["n_bytes"], manifest["alignment"])
+
+
+def _map_tokens(path: Path, vocab_size: int) -> npt.NDArray[np.uint16]:
+    """Tokens of a shard, mapped; none may be outside the vocabulary, for kernels do not look again."""
+    if not path.stat().st_size or path.stat().st_size % 2:
+        raise InputError(f"{path}: {path.stat().st_size} bytes hold no tokens of two bytes each")
+    tokens: npt.NDArray[np.uint16] = np.memmap(path, dtype="<u2", mode="r")
+    if (largest := int(tokens.max())) >= vocab_size:
+        raise InputError(f"{path}: holds token {largest}; the vocabulary ends at {vocab_size - 1}")
+    return tokens
 
 
 def _check_file(path: Path, size: int, sha256: str) -> None:

@@ -40,8 +40,19 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
-        """Read a tokenizer written by :meth:`save`."""
-        return cls(_library().Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        """Read a tokenizer written by :meth:`save`.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, or something else.
+        """
+        try:
+            return cls(_library().Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        except (KeyboardInterrupt, MissingExtraError):
+            raise
+        except BaseException as error:  # the library raises bare ones, and a panic is no Exception
+            raise InputError(f"{path}: not a tokenizer that can be read ({str(error)[:200]})") from None
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as JSON."""

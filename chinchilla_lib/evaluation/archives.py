@@ -1,6 +1,5 @@
 """JSON files out of a packed archive, which stays packed: nothing is written, and nothing in it is run."""
 
-import json
 import lzma
 import re
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.downloads import data_folder, download_file, file_sha256, tool_output
 from chinchilla_lib.errors import InputError
 
@@ -64,9 +64,9 @@ def read_json_files(
 
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error})") from None
+        found = parse_json(data)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{where}: found {type(found).__name__}; it must be an object")
     return found

@@ -71,7 +71,7 @@ def read_joblib(data: bytes) -> Any:
         for opcode, argument, _ in pickletools.genops(file):
             machine.step(opcode.name, argument)
         (held,) = machine.stack
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, SyntaxError, TypeError, ValueError) as error:
         raise InputError(f"not a file of joblib that holds data alone ({error!r})") from None
     return held
 

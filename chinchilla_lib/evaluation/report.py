@@ -1,10 +1,11 @@
 """What an evaluation found, as plain values: written, taken up again, recorded."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.paired import ItemScores, PairedScores, compare_items
 from chinchilla_lib.evaluation.scores import Score, TaskScore
@@ -61,14 +62,92 @@ def read_report(path: Path) -> dict[str, Any]:
         If there is no such file, or it is something else.
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, InputError) as error:
         raise InputError(f"{path}: not a report of an evaluation ({error})") from None
-    if not isinstance(report, dict) or not isinstance(report.get("tasks"), dict) or "model" not in report:
+    if not (
+        isinstance(report, dict)
+        and isinstance(report.get("tasks"), dict)
+        and isinstance(report.get("model"), str)
+    ):
         raise InputError(f"{path}: not a report of an evaluation; it holds no model and tasks")
+    for task, found in report["tasks"].items():
+        if (wrong := _wrong_field(found)) is not None:
+            raise InputError(
+                f"{path}: no report of an evaluation; in {task[:60]!r}, {wrong} is missing or of another form"
+            )
     return report
+
+
+def _wrong_field(found: Any) -> str | None:
+    """First field of a task that is not as `task_report` writes it."""
+    if not isinstance(found, dict):
+        return "its fields"
+    for name, good in _FIELDS.items():
+        if name not in found or not good(found[name]):
+            return name
+    named = found["metrics"].keys()
+    whole = all(item["metrics"].keys() >= named for item in found["items"])
+    return None if whole else "a metric of an item"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_score(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_number(value.get("value"))
+        and (value.get("standard_error", "") is None or _is_number(value.get("standard_error")))
+        and _is_count(value.get("n"))
+    )
+
+
+def _are_scores(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_score, value.values()))
+
+
+def _is_metric(value: Any) -> bool:
+    """A number, or a sum and over how many words or bytes it is spread."""
+    if isinstance(value, list):
+        return len(value) == 2 and all(map(_is_number, value)) and abs(value[1]) >= 1
+    return isinstance(value, bool) or _is_number(value)
+
+
+def _are_items(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict)
+        and _is_count(item.get("index"))
+        and isinstance(item.get("metrics"), dict)
+        and all(map(_is_metric, item["metrics"].values()))
+        for item in value
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "version": _is_count,
+    "n_items": _is_count,
+    "n_shots": _is_count,
+    "metrics": _are_scores,
+    "chance": lambda value: value is None or _is_number(value),
+    "parts": lambda value: isinstance(value, dict) and all(map(_are_scores, value.values())),
+    "sha256": _is_text,
+    "examples_from": _is_text,
+    "example_prompt": _is_text,
+    "seconds": _is_number,
+    "items": _are_items,
+}
 
 
 def score_rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

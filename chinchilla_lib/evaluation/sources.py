@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.downloads import data_folder
 from chinchilla_lib.errors import InputError, MissingExtraError
 
@@ -155,7 +156,7 @@ class FileSource:
                 items = list(to_items(row))
             except KeyError as error:
                 raise InputError(f"{where}: it lacks {error}") from None
-            except (TypeError, ValueError, AttributeError, IndexError) as error:
+            except (TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
                 raise InputError(f"{where}: it has another form ({error})") from None
             for item in items:
                 yield where, item
@@ -212,9 +213,9 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _parse(line: str, where: str) -> Mapping[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON ({error.msg}); the file may be cut short") from None
+        row = parse_json(line)
+    except InputError as error:
+        raise InputError(f"{where}: {error}; the file may be cut short") from None
     if not isinstance(row, dict):
         raise InputError(f"{where}: found {type(row).__name__}; an item is an object")
     return row

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from chinchilla_lib.errors import InputError
+from chinchilla_lib.errors import InputError, one_line
 
 __all__ = [
     "ALLOWED",
@@ -26,7 +26,6 @@ __all__ = [
     "Cells",
     "in_range",
     "locate",
-    "one_line",
     "quote",
     "read_cells",
 ]
@@ -99,17 +98,6 @@ def quote(text: object) -> str:
     return shown if len(shown) <= 80 else f"{shown[:60]}...{shown[-1]}"
 
 
-def one_line(text: str) -> str:
-    """A text with control characters and unpaired surrogates escaped.
-
-    Examples
-    --------
-    >>> len(one_line("two" + chr(10) + "lines").splitlines())
-    1
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def read_cells(
     path: str | Path, required: Sequence[str] = REQUIRED, *, row_is: str = "finished run"
 ) -> "Cells":
@@ -167,7 +155,7 @@ def read_cells(
                 rows.append(row)
             row = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{source}: row {row}: not comma-separated text ({one_line(str(error))})") from None
+        raise InputError(f"{source}: row {row}: not comma-separated text ({error})") from None
     needed = ", ".join(required)
     if not header:
         raise InputError(f"{source}: row 1: the file is empty; it must begin with a header that has {needed}")
@@ -397,5 +385,5 @@ def _whole(cell: object) -> int | None:
 def _describe(cell: object) -> str:
     if cell == "":
         return "the cell is empty"
-    text = quote(cell) if isinstance(cell, str) else one_line(str(cell))
+    text = quote(cell) if isinstance(cell, str) else str(cell)
     return f"found {text}, which is not a number" if math.isnan(_number(cell)) else f"found {text}"

@@ -26,9 +26,11 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from chinchilla_lib._outside import check_names, parse_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
 from chinchilla_lib.sweeps.plan import SweepPlan
+from chinchilla_lib.sweeps.stages import Stage
 
 __all__ = ["SweepFolder"]
 
@@ -79,10 +81,10 @@ class SweepFolder:
         """
         path = self.path / "plan.json"
         try:
-            return SweepPlan.from_dict(json.loads(path.read_bytes()))
+            return SweepPlan.from_dict(parse_json(path.read_bytes()))
         except FileNotFoundError:
             raise InputError(f"{self.path} holds no sweep: there is no plan.json in it") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, InputError) as error:
+        except InputError as error:
             raise InputError(f"{path}: damaged plan ({error}); choose another folder") from None
 
     def finished(self) -> set[str]:
@@ -135,20 +137,30 @@ class SweepFolder:
         data = {"config": failure.config.to_dict(), "reason": failure.reason, "kind": failure.kind}
         _write(self.path / "quarantine" / f"{failure.config.run_id}.json", "failure", data)
 
-    def load_stages(self) -> list[dict[str, Any]]:
+    def load_stages(self) -> list[Stage]:
         """The stages that an adaptive plan was extended by, in their order.
 
         Raises
         ------
         InputError
-            If a file is truncated or altered; the message names it.
+            If a file is truncated or altered, or one before it is missing; the message names it.
         """
-        return [_read(path, "stage", dict) for path in sorted((self.path / "stages").glob("*.json"))]
+        paths = sorted((self.path / "stages").glob("*.json"))
+        stages = [_read(path, "stage", Stage.from_dict) for path in paths]
+        for number, (path, stage) in enumerate(zip(paths, stages, strict=True), start=2):
+            if stage.number != number or path != self._stage(number):
+                raise InputError(
+                    f"{path}: holds stage {stage.number} where {self._stage(number).name} should stand; "
+                    "remove the stages from there on and they are made again"
+                )
+        return stages
 
-    def write_stage(self, number: int, stage: Mapping[str, Any]) -> None:
+    def write_stage(self, stage: Stage) -> None:
         """Record a stage. Of several shards the first does it for all."""
-        path = self.path / "stages" / f"{number:02d}.json"
-        _write(path, "stage", stage, keep=True)
+        _write(self._stage(stage.number), "stage", stage.to_dict(), keep=True)
+
+    def _stage(self, number: int) -> Path:
+        return self.path / "stages" / f"{number:02d}.json"
 
     def checkpoints(self, job: str) -> Path:
         """Folder in which a job's trainer keeps what it needs to go on in mid-run."""
@@ -178,6 +190,7 @@ def _names(folder: Path) -> set[str]:
 
 
 def _failure(data: Mapping[str, Any]) -> RunFailure:
+    check_names(data, ("config", "reason", "kind"), what="a failure")
     return RunFailure(RunConfig.from_dict(data["config"]), data["reason"], data["kind"])
 
 
@@ -188,11 +201,11 @@ def _digest(data: Mapping[str, Any]) -> str:
 def _read(path: Path, kind: str, build: Callable[[dict[str, Any]], T]) -> T:
     """Value of a file that vouches for itself."""
     try:
-        data = json.loads(path.read_bytes())
+        data = parse_json(path.read_bytes())
         if data["sha256"] == _digest(data[kind]):
             return build(data[kind])
         problem = "its SHA-256 does not fit"
-    except (json.JSONDecodeError, UnicodeDecodeError, InputError) as error:
+    except InputError as error:
         problem = str(error)
     except (KeyError, TypeError):
         problem = f"it lacks a {kind} or its SHA-256"

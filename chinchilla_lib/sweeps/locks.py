@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self
 
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.errors import InputError
 
 __all__ = ["Runner", "Shard", "hold_folder", "live_runners"]
@@ -184,6 +185,6 @@ def _take(file: IO[str], kind: int, refusal: str) -> None:
 
 def _read_workers(file: IO[str]) -> int:
     try:
-        return int(json.load(file)["n_workers"])
-    except (json.JSONDecodeError, KeyError, TypeError):  # its runner is just writing it
+        return int(parse_json(file.read())["n_workers"])
+    except (InputError, KeyError, TypeError, ValueError, OverflowError):  # its runner is just writing it
         return 0

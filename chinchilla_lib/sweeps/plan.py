@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Final, Self
 
+from chinchilla_lib._outside import check_names, check_types
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import training_flops_per_token
@@ -51,6 +52,11 @@ class Ladder:
     seeds: tuple[int, ...]
     max_tokens: float | None
 
+    def __post_init__(self) -> None:
+        check_types(self)
+        if not self.seeds or not all(type(seed) is int and seed >= 0 for seed in self.seeds):
+            raise InputError(f"seeds is {repr(self.seeds)[:60]}; give whole numbers, 0 or more")
+
     @property
     def budgets(self) -> tuple[float, ...]:
         """The budget of each stage, ascending."""
@@ -78,6 +84,7 @@ class SweepPlan:
     ladder: Ladder | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.configs:
             raise InputError("the plan has no runs; give one budget and one width at least")
         if len(set(self.run_ids)) != len(self.run_ids):
@@ -169,6 +176,7 @@ class SweepPlan:
         InputError
             If a field is missing or wrong.
         """
+        check_names(data, ("name", "corpus", "ladder", "configs"), what="the plan of a sweep")
         try:
             ladder = data.get("ladder")
             if ladder is not None:

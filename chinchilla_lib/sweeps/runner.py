@@ -161,7 +161,7 @@ class _Sitting:
         self._plan = plan
         self._stages = [plan.configs]
         for stage in folder.load_stages():
-            self._extend(Stage.from_dict(stage))
+            self._extend(stage)
         self._records: dict[str, RunRecord] = {}
         self._quarantined = set() if retry_quarantined else folder.quarantined()
         self._failures: dict[str, RunFailure] = {}
@@ -276,9 +276,9 @@ class _Sitting:
             assert self._plan.ladder is not None
             records = [self._records[run_id] for run_id in self._plan.run_ids if run_id in self._records]
             with self._disk():
-                self._folder.write_stage(number, next_stage(self._plan.ladder, number, records).to_dict())
+                self._folder.write_stage(next_stage(self._plan.ladder, number, records))
         # Of several shards the first to write decides, should their arithmetic differ in the last digit.
-        self._extend(Stage.from_dict(self._folder.load_stages()[number - 2]))
+        self._extend(self._folder.load_stages()[number - 2])
 
     def _wait_for_shards(self) -> None:
         told = False

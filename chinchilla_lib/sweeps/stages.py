@@ -11,11 +11,12 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 import numpy as np
 
+from chinchilla_lib._outside import check_names, check_types
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig, RunRecord
@@ -56,6 +57,9 @@ class Stage:
     table: str
     configs: tuple[RunConfig, ...]
 
+    def __post_init__(self) -> None:
+        check_types(self)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form; :meth:`from_dict` gives the same stage back."""
         return {**vars(self), "configs": [config.to_dict() for config in self.configs]}
@@ -69,6 +73,7 @@ class Stage:
         InputError
             If a field is missing or wrong.
         """
+        check_names(data, [field.name for field in fields(cls)], what="a stage of a sweep")
         try:
             return cls(
                 **{**data, "configs": tuple(RunConfig.from_dict(config) for config in data["configs"])}

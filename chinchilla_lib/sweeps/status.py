@@ -8,7 +8,6 @@ from chinchilla_lib.runs import RunConfig, RunFailure
 from chinchilla_lib.sweeps.folder import SweepFolder
 from chinchilla_lib.sweeps.locks import Runner, live_runners
 from chinchilla_lib.sweeps.plan import SweepPlan
-from chinchilla_lib.sweeps.stages import Stage
 
 __all__ = ["SweepStatus", "read_status", "rebuild_tables", "runs_left"]
 
@@ -164,5 +163,5 @@ def rebuild_tables(path: Path) -> int:
 
 
 def _with_stages(plan: SweepPlan, folder: SweepFolder) -> SweepPlan:
-    configs = [config for stage in folder.load_stages() for config in Stage.from_dict(stage).configs]
+    configs = [config for stage in folder.load_stages() for config in stage.configs]
     return SweepPlan(plan.name, (*plan.configs, *configs), plan.corpus, plan.ladder)

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
+from chinchilla_lib._outside import check_types
 from chinchilla_lib.architecture import TransformerShape
 from chinchilla_lib.errors import InputError
 
 __all__ = ["TIERS", "Tier", "batch_size_rule", "learning_rate_rule", "rope_shape", "tier_shape"]
 
+_COUNTS: Final = (
+    "vocab_size", "seq_len", "n_layers", "eval_sequences", "min_steps", "head_size", "width_step", "n_seeds"
+)  # fmt: skip
 _MAX_SPAN: Final = 4.0  # of the horizons of one trunk: its one batch size must suit them all
 
 
@@ -56,7 +60,8 @@ class Tier:
     Raises
     ------
     InputError
-        If the horizons are not shares of a budget, or span too much for one trunk.
+        If a count is below 1, a number is not positive and finite, or the horizons are not shares of a
+        budget or span too much for one trunk.
     """
 
     name: str
@@ -81,6 +86,19 @@ class Tier:
     staged: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; give 1 at least")
+        for name in ("batch_factor", "max_learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be positive and finite")
+        for budget, widths in self.widths.items():
+            if not 0 < budget < math.inf or not widths or not all(type(width) is int for width in widths):
+                raise InputError(
+                    f"widths has {repr(widths)[:60]} at {budget:g} FLOPs; give whole numbers for a positive "
+                    "budget"
+                )
         if not self.horizons or not all(0 < share <= 1 for share in self.horizons):
             raise InputError(f"horizons is {self.horizons}; give shares of the budget, above 0 to 1")
         if self.schedule == "wsd" and max(self.horizons) > _MAX_SPAN * min(self.horizons):
@@ -104,9 +122,13 @@ class Tier:
             If a field is missing, unknown or wrong.
         """
         try:
+            if any(isinstance(budget, str | bool) for budget, _ in data["widths"]):
+                raise InputError("widths has a budget that is no number")
             widths = {float(budget): tuple(widths) for budget, widths in data["widths"]}
+            if len(widths) < len(data["widths"]):
+                raise InputError("widths names a budget twice")
             return cls(**{**data, "widths": widths, "horizons": tuple(data["horizons"])})
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InputError(f"not the design of a sweep: {error}") from None
 
 

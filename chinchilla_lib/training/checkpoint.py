@@ -17,6 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from chinchilla_lib._outside import parse_json
+from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.training.model import Transformer
@@ -108,7 +110,13 @@ def load_model(path: Path) -> tuple[Transformer, RunConfig]:
     tensors, meta = _read(path)
     if "config" not in meta:
         raise InputError(f"{path}: no model, but the state of a run; give a file that 'save_model' wrote")
-    config = RunConfig.from_dict(meta["config"])
+    try:
+        config = RunConfig.from_dict(meta["config"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    held, wanted = sum(tensor.numel() for tensor in tensors.values()), count_params(config.shape).total
+    if held != wanted:  # before a model of a size that the file only claims takes all memory
+        raise InputError(f"{path}: {held} weights, and the model of its config has {wanted}")
     model = Transformer(config.shape, seed=config.seed)
     try:
         model.load_state_dict(tensors)
@@ -148,7 +156,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{path}: damaged checkpoint ({error}); remove it") from None
     if written.get("sha256") != _digest(tensors, written.get("meta", "")):
         raise InputError(f"{path}: damaged checkpoint (its SHA-256 differs); remove it")
-    meta: dict[str, Any] = json.loads(written["meta"])
+    try:
+        meta = parse_json(written["meta"])
+    except (KeyError, InputError) as error:
+        raise InputError(f"{path}: no checkpoint of this library ({error}); remove it") from None
+    if not isinstance(meta, dict):
+        raise InputError(f"{path}: no checkpoint of this library (it says {type(meta).__name__}); remove it")
     return tensors, meta
 
 

@@ -150,7 +150,7 @@ def test_a_fits_own_frontier_counts_where_its_law_has_another(tmp_path: Path) ->
             ["--flops", "1e20", "--law", "kaplan"],
             "--law kaplan: no published law and no file has this name; ",
         ),
-        (["--flops", "1e20", "--law", "."], "--law .: not a readable JSON file"),
+        (["--flops", "1e20", "--law", "."], "--law .: cannot be read"),
         (["--flops", "1e20", "--json", "."], "--json . cannot be written: "),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_run_is_trained_once_and_its_record_kept(
     ("content", "named"),
     [
         (None, "run.json: No such file or directory"),
-        ("{", "run.json: no JSON"),
+        ("{", "run.json: no sound JSON"),
         ("{}", "run.json: not the config of a run: 'shape'"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.sweeps.cells import NUMERIC, Cells, locate, one_line, quote, read_cells
+from chinchilla_lib.sweeps.cells import NUMERIC, Cells, locate, quote, read_cells
 from chinchilla_lib.sweeps.table import SweepTable
 
 HEADER = "run_id,seed,n_params,n_tokens,flops,flops_budget,flops_convention,loss,loss_se"
@@ -174,4 +174,3 @@ def test_wording_of_places() -> None:
     assert locate("f", None, [3], "loss") == "f: record 4, column 'loss'"
     assert locate("f", list(range(50)), range(20), "loss") == "f: rows 0, 1, 2, 3, 4, 5, ..., column 'loss'"
     assert len(quote("x" * 1000)) < 80
-    assert one_line("a\nb\udc80") == r"a\nb\udc80"

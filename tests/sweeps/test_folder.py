@@ -8,10 +8,12 @@ import pytest
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunFailure
 from chinchilla_lib.sweeps.folder import SweepFolder
+from chinchilla_lib.sweeps.stages import Stage
 from tests.sweeps.killable import SleepyTrainer, tiny_plan
 
 PLAN = tiny_plan()
 ID = PLAN.run_ids[0]
+STAGE = Stage(number=2, budget=1e9, n_opt=2e4, table="of these rows", configs=PLAN.configs[3:])
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     folder.claim(PLAN)
     folder.write_record(SleepyTrainer(tmp_path / "log", 0)(PLAN.configs[0]))
     folder.quarantine(RunFailure(PLAN.configs[1], "the loss is nan", "diverged"))
-    folder.write_stage(2, {"number": 2})
+    folder.write_stage(STAGE)
     return folder
 
 
@@ -93,8 +95,16 @@ def test_a_record_ends_the_quarantine(folder: SweepFolder) -> None:
 
 
 def test_the_first_to_write_a_stage_decides(folder: SweepFolder) -> None:
-    folder.write_stage(2, {"number": 9})
-    assert folder.load_stages() == [{"number": 2}]
+    folder.write_stage(replace(STAGE, n_opt=3e4))
+    assert folder.load_stages() == [STAGE]
+
+
+def test_a_stage_that_is_missing_before_another_is_named(folder: SweepFolder) -> None:
+    folder.write_stage(replace(STAGE, number=3))
+    assert [stage.number for stage in folder.load_stages()] == [2, 3]
+    (folder.path / "stages" / "02.json").unlink()
+    with pytest.raises(InputError, match=r"03\.json: holds stage 3 where 02\.json should stand"):
+        folder.load_stages()
 
 
 def test_timings_of_different_machines_share_a_table(folder: SweepFolder) -> None:

@@ -67,7 +67,7 @@ def test_stages_recover_an_optimum_that_the_fixed_ladder_misses(tmp_path: Path) 
 
 def test_a_stage_is_a_function_of_the_records_and_recorded(tmp_path: Path) -> None:
     records = run_sweep(plan(), SIMULATE, tmp_path, n_workers=0)
-    stages = [Stage.from_dict(stage) for stage in SweepFolder(tmp_path).load_stages()]
+    stages = SweepFolder(tmp_path).load_stages()
     assert [(stage.number, stage.budget) for stage in stages] == [(2, 4e12), (3, 1.6e13)]
     ladder = plan().ladder
     assert ladder is not None

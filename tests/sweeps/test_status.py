@@ -51,7 +51,7 @@ def test_runs_of_later_stages_are_left_as_expected_until_they_are_planned(tmp_pa
         run_sweep(plan, SleepyTrainer(tmp_path / "log", 0), folder.path, n_workers=0, on_progress=stop)
     [stage] = folder.load_stages()
     left = [config.to_dict() for config in runs_left(plan, folder)]
-    assert len(left) == 2 and all(config in stage["configs"] for config in left)
+    assert len(left) == 2 and all(config in stage.to_dict()["configs"] for config in left)
     assert read_status(folder.path).n_left == 2
 
 
