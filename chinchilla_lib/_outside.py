@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from chinchilla_lib.errors import InputError
 
-__all__ = ["check_names", "check_types", "parse_json"]
+__all__ = ["check_names", "check_types", "parse_json", "take_list"]
 
 _PLAIN: Final[Mapping[Any, tuple[type, ...]]] = {
     str: (str,),
@@ -109,6 +109,34 @@ def check_names(data: object, allowed: Collection[str], *, what: str) -> None:
     unknown = next((name for name in data if name not in allowed), None)
     if unknown is not None:
         raise InputError(f"not {what}: {str(unknown)[:60]!r} is none of its fields, {', '.join(allowed)}")
+
+
+def take_list(data: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """The items of a field that must be a list, and neither a text nor an object.
+
+    Parameters
+    ----------
+    data : mapping
+    name : str
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    KeyError
+        If there is no such field.
+
+    Examples
+    --------
+    >>> take_list({"seeds": [0, 1]}, "seeds")
+    (0, 1)
+    """
+    if not isinstance(data, Mapping):
+        raise InputError(f"found {type(data).__name__} where an object with the list {name} must stand")
+    found = data[name]
+    if not isinstance(found, list | tuple):
+        raise InputError(f"{name} is {repr(found)[:60]}; give a list")
+    return tuple(found)
 
 
 def check_types(value: Any) -> None:

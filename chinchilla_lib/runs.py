@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib._format import format_flops
-from chinchilla_lib._outside import check_names, check_types
+from chinchilla_lib._outside import check_names, check_types, take_list
 from chinchilla_lib.architecture import TransformerShape, count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import CONVENTIONS, training_flops_per_token
@@ -397,11 +397,11 @@ class RunRecord:
         """
         check_names(data, [field.name for field in fields(cls)], what="the record of a run")
         try:
-            curve = LossCurve(**{name: tuple(values) for name, values in data["curve"].items()})
+            curve = LossCurve(**{name: take_list(data["curve"], name) for name in data["curve"]})
             config = RunConfig.from_dict(data["config"])
             heldout = data.get("heldout")
             if heldout is not None:
-                heldout = DocumentLosses(**{name: tuple(values) for name, values in heldout.items()})
+                heldout = DocumentLosses(**{name: take_list(heldout, name) for name in heldout})
             return cls(**{**data, "config": config, "curve": curve, "heldout": heldout})
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not the record of a run: {error}") from None

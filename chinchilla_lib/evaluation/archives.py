@@ -58,7 +58,9 @@ def read_json_files(
                 yield where, name.parts, _parse(file.read(), where)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+    except InputError:
+        raise
+    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error, TypeError, ValueError) as error:
         raise InputError(f"{path}: the archive is damaged or cut short ({error}); get it again") from None
 
 

@@ -192,9 +192,14 @@ def compare_reports(first: Mapping[str, Any], second: Mapping[str, Any]) -> list
             a, b = (report["tasks"][task][field] for report in (first, second))
             if a != b:
                 raise InputError(f"{task}: {field} is {a!r} and {b!r}; ask both alike")
+        metrics, others = (list(report["tasks"][task]["metrics"]) for report in (first, second))
+        if set(metrics) != set(others):
+            raise InputError(
+                f"{task}: its metrics are {', '.join(metrics)} and {', '.join(others)}; ask both alike"
+            )
         compared += [
             compare_items(_of_items(first, task, metric), _of_items(second, task, metric))
-            for metric in first["tasks"][task]["metrics"]
+            for metric in metrics
         ]
     return compared
 

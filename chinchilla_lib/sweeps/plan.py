@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Final, Self
 
-from chinchilla_lib._outside import check_names, check_types
+from chinchilla_lib._outside import check_names, check_types, take_list
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.flops import training_flops_per_token
@@ -181,8 +181,8 @@ class SweepPlan:
             ladder = data.get("ladder")
             if ladder is not None:
                 tier = Tier.from_dict(ladder["tier"])
-                ladder = Ladder(**{**ladder, "tier": tier, "seeds": tuple(ladder["seeds"])})
-            configs = tuple(RunConfig.from_dict(config) for config in data["configs"])
+                ladder = Ladder(**{**ladder, "tier": tier, "seeds": take_list(ladder, "seeds")})
+            configs = tuple(RunConfig.from_dict(config) for config in take_list(data, "configs"))
             return cls(data["name"], configs, data.get("corpus", ""), ladder)
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not the plan of a sweep: {error}") from None

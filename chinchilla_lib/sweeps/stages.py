@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from chinchilla_lib._outside import check_names, check_types
+from chinchilla_lib._outside import check_names, check_types, take_list
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig, RunRecord
@@ -76,7 +76,10 @@ class Stage:
         check_names(data, [field.name for field in fields(cls)], what="a stage of a sweep")
         try:
             return cls(
-                **{**data, "configs": tuple(RunConfig.from_dict(config) for config in data["configs"])}
+                **{
+                    **data,
+                    "configs": tuple(RunConfig.from_dict(config) for config in take_list(data, "configs")),
+                }
             )
         except (TypeError, KeyError) as error:
             raise InputError(f"not a stage of a sweep: {error}") from None

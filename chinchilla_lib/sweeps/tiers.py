@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
-from chinchilla_lib._outside import check_types
+from chinchilla_lib._outside import check_types, take_list
 from chinchilla_lib.architecture import TransformerShape
 from chinchilla_lib.errors import InputError
 
@@ -122,12 +122,13 @@ class Tier:
             If a field is missing, unknown or wrong.
         """
         try:
-            if any(isinstance(budget, str | bool) for budget, _ in data["widths"]):
+            pairs = take_list(data, "widths")
+            if any(isinstance(budget, str | bool) for budget, _ in pairs):
                 raise InputError("widths has a budget that is no number")
-            widths = {float(budget): tuple(widths) for budget, widths in data["widths"]}
-            if len(widths) < len(data["widths"]):
+            widths = {float(budget): take_list({"widths": row}, "widths") for budget, row in pairs}
+            if len(widths) < len(pairs):
                 raise InputError("widths names a budget twice")
-            return cls(**{**data, "widths": widths, "horizons": tuple(data["horizons"])})
+            return cls(**{**data, "widths": widths, "horizons": take_list(data, "horizons")})
         except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InputError(f"not the design of a sweep: {error}") from None
 
