@@ -1,4 +1,8 @@
+import hashlib
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,3 +109,66 @@ def test_a_folder_in_other_use_is_left_alone(tmp_path: Path) -> None:
         write_tiny_shards(tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "dear"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def forge(manifest: dict[str, Any], *names: str | int, value: Any) -> None:
+    *outside, last = names
+    for name in outside:
+        manifest = manifest[name]  # type: ignore[index]
+    manifest[last] = value  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("names", "value", "said"),
+    [
+        (("splits", "train", "shards", 0), "../c/train-00000.bin", "no SHA-256 of '../c/train-00000.bin'"),
+        (("files", "../secret"), {"bytes": 6, "sha256": "0"}, "'../secret' is no file of the folder"),
+        (("files", "/etc/passwd"), {"bytes": 6, "sha256": "0"}, "'/etc/passwd' is no file of the folder"),
+        (("splits", "train", "n_tokens"), 7, "n_tokens of train is 7; its files hold"),
+        (("splits", "train", "n_documents"), True, "n_documents of train is True"),
+        (("splits", "train", "n_bytes"), -1, "n_bytes is -1"),
+        (("alignment",), 0, "alignment is 0"),
+        (("vocab_size",), 299, "the size of its vocabulary"),
+        (("files", "train-00000.bin", "bytes"), "many", "the manifest says many"),
+        (("splits",), [], "not a manifest this library wrote"),
+    ],
+)
+def test_a_manifest_that_says_more_than_its_files_is_refused(
+    tmp_path: Path, names: tuple[str | int, ...], value: Any, said: str
+) -> None:
+    write_tiny_shards(tmp_path / "c")
+    (tmp_path / "secret").write_bytes(b"secret")
+    path = tmp_path / "c" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    forge(manifest, *names, value=value)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=re.escape(said)):
+        open_shards(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("train-00000.bin", np.array([0, 300], dtype="<u2"), "holds token 300; the vocabulary ends at 299"),
+        ("train-00000.bin", np.zeros(3, dtype="u1"), "3 bytes hold no tokens"),
+        ("train-documents.bin", np.array([0, 2**40], dtype="<i8"), "begin outside of the text"),
+        ("train-documents.bin", np.array([9, 0], dtype="<i8"), "begin outside of the text or out of order"),
+    ],
+)
+def test_files_that_fit_their_sha_but_not_the_vocabulary_are_refused(
+    tmp_path: Path, file: str, content: np.ndarray[Any, Any], said: str
+) -> None:
+    """Kernels do not look at token ids again, so a forged shard must not reach them."""
+    shards = write_tiny_shards(tmp_path / "c")
+    path = tmp_path / "c" / "manifest.json"
+    data = content.tobytes()
+    (tmp_path / "c" / file).write_bytes(data)
+    manifest = json.loads(path.read_text())
+    manifest["files"][file] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    n = len(content)
+    told = {"n_documents": n} if file == "train-documents.bin" else {"n_tokens": n}
+    manifest["splits"]["train"] |= told
+    path.write_text(json.dumps(manifest))
+    assert shards.vocab_size == 300
+    with pytest.raises(InputError, match=re.escape(said)):
+        open_shards(tmp_path / "c")

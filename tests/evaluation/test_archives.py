@@ -53,7 +53,11 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b'{"n": ', "not JSON"), (b"[1]", "found list; it must be an object"), (b"\xff\xfe", "not JSON")],
+    [
+        (b'{"n": ', "no sound JSON"),
+        (b"[1]", "found list; it must be an object"),
+        (b"\xff\xfe", "no sound JSON"),
+    ],
 )
 def test_a_file_of_another_form_is_named(data: bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"packed: a/one.json: {message}"):

@@ -66,7 +66,7 @@ def test_a_row_may_become_several_items_or_none(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"word": "do', "line 1: not JSON .* cut short"),
+        ('{"word": "do', "line 1: no sound JSON: .* cut short"),
         ("[1, 2]", "line 1: found list; an item is an object"),
         ('{"word": "dog"}', "line 1: it lacks 'n'"),
         ('{"word": "dog", "n": "three"}', "line 1: it has another form"),

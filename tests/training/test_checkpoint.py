@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -130,6 +131,13 @@ def test_a_file_that_is_no_sound_model_is_refused_by_name(tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"model\.safetensors: no such file"):
         load_model(path)
     save_model(path, Transformer(make_config("gopher").shape, seed=0), make_config("rope"))
+    with pytest.raises(
+        InputError, match=r"model\.safetensors: \d+ weights, and the model of its config has \d+"
+    ):
+        load_model(path)
+    weights = Transformer(make_config("rope").shape, seed=0).state_dict()
+    renamed = SimpleNamespace(state_dict=lambda: {f"its.{name}": w for name, w in weights.items()})
+    save_model(path, renamed, make_config("rope"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"model\.safetensors: the weights do not fit"):
         load_model(path)
     path.write_bytes(path.read_bytes()[:-4])
