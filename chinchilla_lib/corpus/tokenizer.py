@@ -20,6 +20,13 @@ __all__ = ["END_OF_TEXT", "Tokenizer", "check_vocab_size", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
 _BATCH_CHARACTERS = 1 << 20
+_PROBE = "".join(
+    map(
+        chr,
+        (*range(0x800), *range(0x800, 0xD800, 0x1000), 0xE000, 0xF000, *range(0x10000, 0x110000, 0x10000)),
+    )
+)
+"""A text with every byte that UTF-8 has."""
 
 
 class Tokenizer:
@@ -48,11 +55,15 @@ class Tokenizer:
             If the file is missing, damaged, or something else.
         """
         try:
-            return cls(_library().Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            tokenizer = cls(_library().Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            whole = tokenizer.decode(tokenizer.encode([_PROBE])[0]) == _PROBE
         except (KeyboardInterrupt, MissingExtraError):
             raise
         except BaseException as error:  # the library raises bare ones, and a panic is no Exception
             raise InputError(f"{path}: not a tokenizer that can be read ({str(error)[:200]})") from None
+        if not whole:
+            raise InputError(f"{path}: a tokenizer that does not give text back as it was, so none of ours")
+        return tokenizer
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as JSON."""

@@ -62,7 +62,7 @@ class SweepFolder:
         """
         if not (self.path / "plan.json").exists():
             with _replace(self.path / "plan.json") as file:
-                json.dump(plan.to_dict(), file, indent=1)
+                json.dump({**plan.to_dict(), "identity": plan.identity}, file, indent=1)
                 file.write("\n")
         held = self.load_plan()
         if held.identity != plan.identity:
@@ -85,7 +85,10 @@ class SweepFolder:
         except FileNotFoundError:
             raise InputError(f"{self.path} holds no sweep: there is no plan.json in it") from None
         except InputError as error:
-            raise InputError(f"{path}: damaged plan ({error}); choose another folder") from None
+            raise InputError(
+                f"{path}: damaged plan ({error}); remove the file and give the same plan again, or "
+                "choose another folder"
+            ) from None
 
     def finished(self) -> set[str]:
         """Ids of the runs that have a record, by the names of the files."""

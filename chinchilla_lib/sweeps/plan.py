@@ -174,18 +174,24 @@ class SweepPlan:
         Raises
         ------
         InputError
-            If a field is missing or wrong.
+            If a field is missing or wrong, or it is not the plan whose identity it has.
         """
-        check_names(data, ("name", "corpus", "ladder", "configs"), what="the plan of a sweep")
+        check_names(data, ("name", "corpus", "ladder", "configs", "identity"), what="the plan of a sweep")
         try:
             ladder = data.get("ladder")
             if ladder is not None:
                 tier = Tier.from_dict(ladder["tier"])
                 ladder = Ladder(**{**ladder, "tier": tier, "seeds": take_list(ladder, "seeds")})
             configs = tuple(RunConfig.from_dict(config) for config in take_list(data, "configs"))
-            return cls(data["name"], configs, data.get("corpus", ""), ladder)
+            plan = cls(data["name"], configs, data.get("corpus", ""), ladder)
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not the plan of a sweep: {error}") from None
+        if data.get("identity", plan.identity) != plan.identity:
+            raise InputError(
+                f"its identity is said to be {repr(data['identity'])[:40]} and is {plan.identity}; if it was "
+                "changed on purpose, remove the field 'identity'"
+            )
+        return plan
 
 
 def _ladder_to_dict(ladder: Ladder) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunFailure
 from chinchilla_lib.sweeps.folder import SweepFolder
+from chinchilla_lib.sweeps.plan import SweepPlan
 from chinchilla_lib.sweeps.stages import Stage
 from tests.sweeps.killable import SleepyTrainer, tiny_plan
 
@@ -132,3 +133,30 @@ def test_half_written_files_are_not_read_and_can_be_removed(folder: SweepFolder)
     assert folder.finished() == {ID}
     folder.remove_partial_files()
     assert not partial.exists()
+
+
+@pytest.mark.fault_selection
+def test_every_flipped_bit_of_a_plan_is_seen_or_changes_no_run(folder: SweepFolder) -> None:
+    path = folder.path / "plan.json"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 11):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 7
+        path.write_bytes(flipped)
+        try:
+            assert folder.load_plan().identity == PLAN.identity
+        except InputError as error:
+            assert "plan.json: damaged plan" in str(error) and "remove the file" in str(error)
+    path.unlink()
+    folder.claim(PLAN)
+    assert path.read_bytes() == whole
+
+
+def test_a_plan_changed_on_purpose_is_read_without_its_identity() -> None:
+    told = {**PLAN.to_dict(), "identity": PLAN.identity}
+    assert SweepPlan.from_dict(told) == PLAN
+    fewer = {**told, "configs": told["configs"][1:]}
+    with pytest.raises(InputError, match="remove the field 'identity'"):
+        SweepPlan.from_dict(fewer)
+    del fewer["identity"]
+    assert len(SweepPlan.from_dict(fewer).configs) == 5
