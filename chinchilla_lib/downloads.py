@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
+from urllib.request import Request
 
 from chinchilla_lib.errors import InputError
 
@@ -47,12 +49,31 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class _TlsAlways(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection away from TLS."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        _check_scheme(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _check_scheme(url: str) -> None:
+    if not url.startswith(("https://", "file://")):
+        raise OSError(f"{url.split(':')[0]!r} is neither https nor a file of this machine")
+
+
+def _open(url: str, timeout: float) -> Any:
+    _check_scheme(url)
+    return urllib.request.build_opener(_TlsAlways).open(url, timeout=timeout)
+
+
 def download_file(url: str, path: Path, *, what: str, timeout: float = 30.0) -> None:
-    """Download a file that fits into memory; it is written whole or not at all.
+    """Download a file that fits into memory; it is written whole or not at all. Callers check what it holds.
 
     Parameters
     ----------
     url : str
+        ``https://``, which redirections may not leave, or ``file://``.
     path : pathlib.Path
         Where it goes; the folder is made.
     what : str
@@ -63,11 +84,12 @@ def download_file(url: str, path: Path, *, what: str, timeout: float = 30.0) -> 
     Raises
     ------
     InputError
-        If the address does not answer or the file cannot be written; the message says what could not be had.
+        If the address is another, does not answer, or the file cannot be written; the message says what could
+        not be had.
     """
     _log.info("downloading %s", what)
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
+        with _open(url, timeout) as answer:
             data = answer.read()
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as partial:

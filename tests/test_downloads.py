@@ -2,10 +2,11 @@ import io
 import sys
 from http.client import IncompleteRead
 from pathlib import Path
+from urllib.request import Request
 
 import pytest
 
-from chinchilla_lib.downloads import data_folder, download_file, file_sha256, run_tool
+from chinchilla_lib.downloads import _TlsAlways, data_folder, download_file, file_sha256, run_tool
 from chinchilla_lib.errors import InputError
 
 
@@ -66,7 +67,22 @@ def test_an_answer_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
         def read(self, *_: object) -> bytes:
             raise IncompleteRead(b"ab", 1)
 
-    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Cut())
+    monkeypatch.setattr("chinchilla_lib.downloads._open", lambda url, timeout: Cut())
     with pytest.raises(InputError, match="a file cannot be had from https://nowhere: IncompleteRead"):
         download_file("https://nowhere", tmp_path / "here", what="a file")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["http://example.org/runs.csv", "ftp://example.org/runs.csv", "data:,runs"])
+def test_nothing_is_downloaded_without_tls(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match="is neither https nor a file of this machine"):
+        download_file(url, tmp_path / "here", what="a file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirection_away_from_tls_is_refused() -> None:
+    request = Request("https://example.org/runs.csv")
+    again = _TlsAlways().redirect_request(request, None, 302, "Found", {}, "https://example.org/b.csv")
+    assert again.full_url == "https://example.org/b.csv"
+    with pytest.raises(OSError, match="'http' is neither https"):
+        _TlsAlways().redirect_request(request, None, 302, "Found", {}, "http://example.org/b.csv")

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chinchilla_lib._outside import parse_json
 from chinchilla_lib.downloads import data_folder
@@ -20,6 +20,9 @@ from chinchilla_lib.errors import InputError, MissingExtraError
 __all__ = ["FileSource", "HubData", "Item", "ItemSource", "read_text"]
 
 Item = Mapping[str, Any]
+
+_MOST_BYTES: Final = 2**30
+"""Of a file, unpacked: a few kilobytes can unpack into all memory."""
 
 
 class ItemSource(Protocol):
@@ -167,7 +170,8 @@ class FileSource:
 
 def _reach_hub() -> None:
     """Fail at once without a network, where `datasets` would try for half a minute."""
-    urllib.request.urlopen(os.environ.get("HF_ENDPOINT") or "https://huggingface.co", timeout=10).close()
+    address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"  # the user's own setting
+    urllib.request.urlopen(address, timeout=10).close()  # noqa: S310
 
 
 def read_text(path: Path) -> str:
@@ -176,7 +180,7 @@ def read_text(path: Path) -> str:
     Raises
     ------
     InputError
-        If it is missing or damaged.
+        If it is missing, damaged, or too large.
 
     Examples
     --------
@@ -187,8 +191,11 @@ def read_text(path: Path) -> str:
     'one item'
     """
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise InputError(f"{path}: more than {_MOST_BYTES} bytes; no task is so large")
+        return data.decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:

@@ -67,7 +67,7 @@ def campaign(options: argparse.Namespace) -> int:
                 chance = random.Random(f"{options.seed} {number}")
                 rows.append(attempt(number, executor, chance, faults, options.folder, nodes, undisturbed))
                 kept.write_text(rows_table(rows))
-                told = "{trial:>3} {executor:10}{plan:10}{fault:18}{struck:18}{starts:>2} starts".format(
+                told = "{trial:>3} {executor:10}{plan:10}{fault:18}{struck:18}after {finished:>2} runs, {starts} starts".format(
                     **rows[-1]
                 )
                 print(f"{told}, equal: {rows[-1]['equal']}", flush=True)
@@ -101,34 +101,32 @@ def attempt(
     undisturbed: dict[str, tuple[bytes, bytes]],
 ) -> dict[str, Any]:
     """One trial, and what came of it."""
-    place = folder / f"trial-{number}"
-    if place.exists():  # of a campaign that was stopped
-        subprocess.run(["umount", "-q", place / "sweep"], check=False)
-        subprocess.run(["rm", "-rf", place], check=True)
-    place.mkdir()
-    trial = Trial(
-        number,
-        executor,
-        plan=chance.choice(list(PLANS)),
-        fault=chance.choice(faults),
-        folder=place,
-        shards=folder / "shards",
-        address=nodes.address if nodes else "",
-    )
+    plan, fault = chance.choice(list(PLANS)), chance.choice(faults)
     started = time.monotonic()
-    try:
-        starts = trial.carry_out(nodes)
-        equal = tables(trial.sweep.path) == undisturbed[trial.plan]
-    finally:
-        if nodes:
-            nodes.mend()
-        if trial.fault == "full disk":
-            subprocess.run(["umount", trial.sweep.path], check=False)
+    starts = again = 0
+    while not starts:  # a sweep that ended before the fault came is no trial of it
+        place = folder / f"trial-{number}-{again}"
+        again += 1
+        if place.exists():  # of a campaign that was stopped
+            subprocess.run(["umount", "-q", place / "sweep"], check=False)
+            subprocess.run(["rm", "-rf", place], check=True)
+        place.mkdir()
+        trial = Trial(
+            number, executor, plan, fault, place, folder / "shards", address=nodes.address if nodes else ""
+        )
+        try:
+            starts = trial.carry_out(nodes)
+            equal = tables(trial.sweep.path) == undisturbed[plan]
+        finally:
+            if nodes:
+                nodes.mend()
+            if fault == "full disk":
+                subprocess.run(["umount", trial.sweep.path], check=False)
     if equal:
         subprocess.run(["rm", "-rf", place], check=True)
     return {
         "trial": number, "executor": executor, "plan": trial.plan, "fault": trial.fault,
-        "struck": trial.struck, "starts": starts, "equal": equal,
+        "struck": trial.struck, "finished": trial.finished, "starts": starts, "equal": equal,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 

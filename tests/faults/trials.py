@@ -82,9 +82,10 @@ class Trial:
     address: str = ""
     said: list[str] = field(default_factory=list)
     struck: str = ""
+    finished: int = 0
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.number)
+        self.chance = random.Random(f"{self.folder.name} {self.number}")
         self.sweep = SweepFolder(self.folder / "sweep")
         self.clock = self.folder / "clock"
 
@@ -110,7 +111,7 @@ class Trial:
             )  # fmt: skip
 
     def carry_out(self, nodes: "Nodes | None") -> int:
-        """Start, strike, and start again until it succeeds; the number of starts."""
+        """Start, strike, and start again until it succeeds; the number of starts, 0 if it ended before."""
         self.sweep.path.mkdir(parents=True)
         if self.fault == "full disk":
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self.sweep.path], check=True)
@@ -118,7 +119,10 @@ class Trial:
         wanted = self.chance.randrange(self.n_runs())
         runner = self.start()
         wait_for(lambda: len(self.sweep.finished()) >= wanted or runner.poll() is not None)
-        time.sleep(self.chance.random())
+        time.sleep(self.chance.uniform(0, 0.5))
+        self.finished = len(self.sweep.finished())
+        if runner.poll() is not None:
+            return 0
         self.strike(runner, nodes)
         for starts in range(1, 8):
             try:
