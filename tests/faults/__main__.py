@@ -67,10 +67,10 @@ def campaign(options: argparse.Namespace) -> int:
                 chance = random.Random(f"{options.seed} {number}")
                 rows.append(attempt(number, executor, chance, faults, options.folder, nodes, undisturbed))
                 kept.write_text(rows_table(rows))
-                told = "{trial:>3} {executor:10}{plan:10}{fault:18}{struck:18}after {finished:>2} runs, {starts} starts".format(
-                    **rows[-1]
-                )
-                print(f"{told}, equal: {rows[-1]['equal']}", flush=True)
+                row = rows[-1]
+                told = "{trial:>3} {executor:10}{plan:10}{fault:18}{struck:18}".format(**row)
+                after = f"after {row['finished']:>2} runs, {row['starts']} starts"
+                print(f"{told}{after}, equal: {row['equal']}", flush=True)
     finally:
         if nodes is not None:
             nodes.close()

@@ -118,7 +118,12 @@ class Trial:
         self.clock.write_text("+0")
         wanted = self.chance.randrange(self.n_runs())
         runner = self.start()
-        wait_for(lambda: len(self.sweep.finished()) >= wanted or runner.poll() is not None)
+        wait_for(
+            lambda: (
+                (len(self.sweep.finished()) >= wanted and bool(self.workers(runner, nodes)))
+                or runner.poll() is not None
+            )
+        )
         time.sleep(self.chance.uniform(0, 0.5))
         self.finished = len(self.sweep.finished())
         if runner.poll() is not None:
@@ -137,6 +142,10 @@ class Trial:
             runner = self.start()
         raise AssertionError(f"trial {self.number} does not end: {self.said}")
 
+    def workers(self, runner: "subprocess.Popen[bytes]", nodes: "Nodes | None") -> list[int]:
+        """Processes that train."""
+        return nodes.workers() if nodes else children(runner.pid, b"spawn_main")
+
     def n_runs(self) -> int:
         """Runs of the plan."""
         data = json.loads((self.folder.parent / f"{self.plan}.json").read_bytes())
@@ -144,7 +153,7 @@ class Trial:
 
     def strike(self, runner: "subprocess.Popen[bytes]", nodes: "Nodes | None") -> None:
         """Bring about the fault."""
-        workers = nodes.workers() if nodes else children(runner.pid, b"spawn_main")
+        workers = self.workers(runner, nodes)
         chosen = self.chance.choice([*workers, runner.pid])
         if self.fault == "kill runner":
             runner.kill()
