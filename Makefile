@@ -38,11 +38,14 @@ test-fast: setup  ## run the tests that need neither a trained sweep nor the bui
 test-faults: setup  ## run the long campaign of kills, full disks and damaged files
 	@$(VENV_PYTHON) -m pytest -m "faults or fault_selection" $(ARGS)
 
-define install_peers
-$(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['accelerate', 'autograd', 'chinchilla', 'lm_eval', 'transformers']))" || { \
-	  echo "[bench] packages of the extra 'bench'"; \
+define install_extra
+{ echo "[setup] packages of the extra '$(1)'"; \
 	  .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --constraints constraints.txt \
-	    --requirements pyproject.toml --extra bench; }
+	    --requirements pyproject.toml --extra $(1); }
+endef
+
+define install_peers
+$(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['accelerate', 'autograd', 'chinchilla', 'lm_eval', 'transformers']))" || $(call install_extra,bench)
 endef
 
 bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
@@ -65,6 +68,17 @@ coverage: setup  ## simulate how often intervals hold the truth and verdicts are
 
 experiments: setup  ## train, judge and compare what two cores do in TIER's minutes (TIER=cpu-60)
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m chinchilla_lib experiment run --all --tier $(TIER) $(ARGS)
+
+fuzz: setup  ## look for files that a reader stumbles over (an hour; ARGS="--seconds 600")
+	@$(VENV_PYTHON) -c "import atheris" 2>/dev/null || $(call install_extra,fuzz)
+	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m tests.fuzz $(ARGS)
+
+fault-campaign: setup  ## sweeps under 100 random faults, on processes and on Ray (half an hour; ARGS="--help")
+	@$(VENV_PYTHON) -m tests.faults $(ARGS)
+
+audit: setup  ## ask the advisory databases about every pinned package (needs a network)
+	@$(VENV_PYTHON) -c "import pip_audit" 2>/dev/null || $(call install_extra,audit)
+	@$(VENV_PYTHON) -m pip_audit --requirement constraints.txt --no-deps --disable-pip $(ARGS)
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .

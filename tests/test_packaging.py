@@ -38,7 +38,20 @@ def requirements(*extras: str) -> dict[str, Requirement]:
 
 
 def test_extras_are_those_promised() -> None:
-    extras = {"plots", "train", "corpora", "eval", "book", "ray", "bench", "lite", "coursework", "dev"}
+    extras = {
+        "plots",
+        "train",
+        "corpora",
+        "eval",
+        "book",
+        "ray",
+        "bench",
+        "lite",
+        "coursework",
+        "dev",
+        "fuzz",
+        "audit",
+    }
     assert set(PYPROJECT["optional-dependencies"]) == extras
     assert set(requirements()) == {"numpy", "scipy"}
 
