@@ -48,6 +48,13 @@ define install_peers
 $(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['accelerate', 'autograd', 'chinchilla', 'lm_eval', 'transformers']))" || $(call install_extra,bench)
 endef
 
+bench: setup  ## measure fits, training and evaluation beside their peers, for the page on speed (20 minutes)
+	@$(install_peers)
+	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks $(ARGS)
+
+bench-scale: setup  ## measure what grows with size: fits, evaluations, plans, nodes, corpora (20 minutes)
+	@CHINCHILLA_WORK="$(CURDIR)/_build/work" OMP_NUM_THREADS=1 $(VENV_PYTHON) -m benchmarks.scale $(ARGS)
+
 bench-train: setup  ## measure training speed against this machine's peak and plain PyTorch (ARGS="--help")
 	@$(install_peers)
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks.train $(ARGS)
