@@ -1,6 +1,6 @@
 # make book, make test: everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup book exercises ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments setup-coursework coursework grade test-coursework
+.PHONY: fuzz fault-campaign audit bench bench-scale test-floors release help setup book exercises ledger test test-fast test-faults lint links lite lite-run serve lab bench-train bench-fit bench-eval certify coverage experiments setup-coursework coursework grade test-coursework
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -86,6 +86,13 @@ fault-campaign: setup  ## sweeps under 100 random faults, on processes and on Ra
 audit: setup  ## ask the advisory databases about every pinned package (needs a network)
 	@$(VENV_PYTHON) -c "import pip_audit" 2>/dev/null || $(call install_extra,audit)
 	@$(VENV_PYTHON) -m pip_audit --requirement constraints.txt --no-deps --disable-pip $(ARGS)
+
+test-floors: setup  ## the library's tests at the versions of Colab, and at the newest there are
+	@$(VENV_PYTHON) -m book._tools.floors $(ARGS)
+
+release: setup  ## build source archive and wheel, and check them as a user would; uploads nothing
+	@$(VENV_PYTHON) -c "import twine" 2>/dev/null || $(call install_extra,release)
+	@$(TOOL) release
 
 lint: setup  ## check style and types
 	@$(VENV_PYTHON) -m ruff check .

@@ -146,7 +146,7 @@ def describe_environment(packages: Sequence[str] = ("numpy", "scipy", "torch")) 
     Returns
     -------
     str
-        For example ``chinchilla-lib 0.1.0, Python 3.11.7, numpy 2.4.6, Linux x86_64``.
+        For example ``chinchilla-lib 1.0.0, Python 3.11.7, numpy 2.4.6, Linux x86_64``.
     """
     versions = [f"Python {platform.python_version()}"]
     for name in ("chinchilla-lib", *packages):

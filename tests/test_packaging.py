@@ -38,20 +38,8 @@ def requirements(*extras: str) -> dict[str, Requirement]:
 
 
 def test_extras_are_those_promised() -> None:
-    extras = {
-        "plots",
-        "train",
-        "corpora",
-        "eval",
-        "book",
-        "ray",
-        "bench",
-        "lite",
-        "coursework",
-        "dev",
-        "fuzz",
-        "audit",
-    }
+    extras = {"plots", "train", "corpora", "eval", "book", "ray", "bench", "lite", "coursework", "dev"}
+    extras |= {"fuzz", "audit", "release"}
     assert set(PYPROJECT["optional-dependencies"]) == extras
     assert set(requirements()) == {"numpy", "scipy"}
 

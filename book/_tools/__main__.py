@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from book._tools import exercises, ledger, lite, notebooks, pages, published, sweep
+from book._tools import exercises, ledger, lite, notebooks, pages, published, release, sweep
 from book._tools.address import write_links
 from book._tools.project import BuildError, Project, duration, elapsed, locked, say
 from book._tools.serve import serve
@@ -82,6 +82,7 @@ STEPS = {
     "links": links,
     "lite": make_lite,
     "serve": serve,
+    "release": release.release,
 }
 
 

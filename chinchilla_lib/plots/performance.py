@@ -20,8 +20,8 @@ def plot_ratios(rows: Sequence[Mapping[str, Any]], ax: "Axes | None" = None) -> 
     Parameters
     ----------
     rows : sequence of mapping
-        With ``area``, ``ours``, ``peer``, ``ratio``, ``low`` and ``high``, as ``make bench`` records them; five
-        areas at most.
+        With ``area``, ``ours``, ``peer``, ``ratio``, ``low`` and ``high``, as ``make bench`` records them;
+        five areas at most.
     ax : Axes, optional
         Where to draw; a new figure, as high as the rows need, by default.
 
