@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from book._tools.__main__ import make_book, make_notebooks
 from book._tools.project import Project
 from chinchilla_lib.downloads import data_folder
 from chinchilla_lib.reference.published import PUBLISHED
@@ -51,6 +50,8 @@ def shown_progress(config: pytest.Config) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def executed(project: Project, pytestconfig: pytest.Config) -> Path:
     """Folder of the executed notebooks."""
+    from book._tools.__main__ import make_notebooks  # the book's packages, only where the book is needed
+
     with shown_progress(pytestconfig):
         make_notebooks(project)
     return project.executed
@@ -59,6 +60,8 @@ def executed(project: Project, pytestconfig: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def site(project: Project, executed: Path, pytestconfig: pytest.Config) -> Path:
     """Folder of the built site."""
+    from book._tools.__main__ import make_book
+
     with shown_progress(pytestconfig):
         make_book(project)
     return project.site

@@ -172,21 +172,21 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         headline = content["headline"]
         raise InputError(f"its {headline} fit failed: {content['fits'][headline]['error']}")
     if content.get("law") is not None:
-        law = ParametricLoss(**{key: float(content["law"][key]) for key in _FIELDS})
+        law = ParametricLoss(**{key: _real(content["law"][key]) for key in _FIELDS})
     coefficients, exponents = content.get("coefficients"), content.get("exponents")
     if law is not None and (coefficients is None or exponents is None):
         n_opt, d_opt = law.n_opt_law, law.d_opt_law
     else:
-        n_opt = PowerLaw(float(content["coefficients"]["n_opt"]), float(content["exponents"]["a"]))
-        d_opt = PowerLaw(float(content["coefficients"]["d_opt"]), float(content["exponents"]["b"]))
+        n_opt = PowerLaw(_real(content["coefficients"]["n_opt"]), _real(content["exponents"]["a"]))
+        d_opt = PowerLaw(_real(content["coefficients"]["d_opt"]), _real(content["exponents"]["b"]))
     grid = content.get("frontier") or []
     losses = [
-        (float(point["flops"]), float(point["loss"])) for point in grid if point.get("loss") is not None
+        (_real(point["flops"]), _real(point["loss"])) for point in grid if point.get("loss") is not None
     ]
     bands = {}
     for quantity in _QUANTITIES:
         ends = [
-            (float(point["flops"]), *map(float, point["intervals"][quantity]))
+            (_real(point["flops"]), *map(_real, point["intervals"][quantity]))
             for point in grid
             if (point.get("intervals") or {}).get(quantity) is not None
         ]
@@ -207,10 +207,16 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         verdict_reason=_text_of(content, "verdict_reason"),
         loss=_Curve.through("loss", losses) if losses else None,
         bands=bands,
-        level=None if level is None else float(level),
+        level=None if level is None else _real(level),
         flops_range=_range_of(content),
         counted=_counted(content.get("diagnostics") or {}),
     )
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"found {repr(value)[:60]} where a number must stand")
+    return float(value)
 
 
 def _text_of(content: Mapping[str, Any], name: str) -> str | None:
@@ -230,7 +236,7 @@ def _range_of(content: Mapping[str, Any]) -> tuple[float, float] | None:
     """Budgets of the runs; a file of an earlier version does not say."""
     if "flops_range" not in content:
         return None
-    low, high = map(float, content["flops_range"])
+    low, high = map(_real, content["flops_range"])
     return low, high
 
 
