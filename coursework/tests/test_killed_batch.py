@@ -1,4 +1,4 @@
-"""A batch of a real assignment whose grader is killed again and again, beside one that nothing happened to."""
+"""A batch whose grader is killed again and again gives the marks of one that nothing happened to."""
 
 import csv
 import os
