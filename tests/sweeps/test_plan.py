@@ -2,6 +2,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
@@ -155,3 +157,42 @@ def test_an_empty_plan_and_a_repeated_run_are_refused() -> None:
     ):
         with pytest.raises(InputError, match="not the"):
             SweepPlan.from_dict(strange)  # type: ignore[arg-type]
+
+
+@given(
+    budgets=st.lists(st.floats(1e8, 1e13), min_size=1, max_size=3, unique=True),
+    widths=st.lists(st.integers(4, 60).map(lambda half: 2 * half), min_size=1, max_size=4, unique=True),
+    seeds=st.lists(st.integers(0, 2**40), min_size=1, max_size=3, unique=True),
+    schedule=st.sampled_from(["cosine", "wsd"]),
+    horizons=st.sampled_from([(1.0,), (0.5, 1.0), (0.3, 0.6, 1.0)]),
+    staged=st.booleans(),
+)
+def test_any_plan_survives_its_json_and_spends_its_budgets(
+    budgets: list[float],
+    widths: list[int],
+    seeds: list[int],
+    schedule: str,
+    horizons: tuple[float, ...],
+    staged: bool,
+) -> None:
+    tier = replace(
+        TIERS["ci"],
+        widths=dict.fromkeys(budgets, tuple(widths)),
+        schedule=schedule,
+        horizons=horizons,
+        staged=staged,
+    )
+    try:
+        plan = plan_isoflop_sweep(tier, corpus="c", seeds=seeds)
+    except InputError as error:
+        assert "buys" in str(error) or "cooldown_steps" in str(error)
+        return
+    again = SweepPlan.from_dict(json.loads(json.dumps({**plan.to_dict(), "identity": plan.identity})))
+    assert again == plan and again.identity == plan.identity
+    n_budgets = 1 if staged else len(budgets)
+    assert len(plan.configs) == n_budgets * len(widths) * len(seeds) * len(horizons)
+    for config in plan.configs:
+        per_step = config.flops / config.n_steps
+        assert abs(config.flops - config.flops_budget) <= 0.51 * per_step
+        assert config.warmup_steps + config.cooldown_steps <= config.n_steps
+    assert plan.flops <= sum(config.flops for config in plan.configs) * (1 + 1e-12)
