@@ -43,7 +43,7 @@ def compared(area: str, content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     [('SciPy', 40.0)]
     """
     for rows in (rows for rows in content.values() if isinstance(rows, list)):
-        for row in rows:
+        for row in (row for row in rows if isinstance(row, dict)):
             if area == "fits" and row["ratio"] is not None:
                 what = "one checked fit" if "starts" in row["name"] else "fit and 4,000 resamples"
                 yield _row(area, f"Approach 3, {what}", row["name"], row["ratio"])

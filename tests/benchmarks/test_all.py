@@ -15,6 +15,7 @@ TRAIN = {
     ],
 }
 FITS = {
+    "load_average": [0.1, 0.2, 0.3],
     "threads": "1",
     "rows": [
         {"name": "Approach 3, one checked fit", "ratio": None, "note": "12 starts, checked"},
