@@ -144,9 +144,7 @@ def nodes(n_nodes: int, folder: Path) -> Iterator[None]:
         for _ in range(n_nodes - 1):
             cluster.add_node(**node)
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
-        ray.get(
-            [ray.remote(num_cpus=1)(time.sleep).remote(1) for _ in range(n_nodes)]
-        )  # workers have started
+        ray.get([ray.remote(num_cpus=1)(_wait).remote() for _ in range(n_nodes)])  # workers have started
         tier = replace(TIERS["ci"], widths={1e11: tuple(range(8, 72, 4)), 2e11: tuple(range(8, 72, 4))})
         sweep = plan_isoflop_sweep(tier, corpus="none", seeds=range(2))
         yield
@@ -155,6 +153,10 @@ def nodes(n_nodes: int, folder: Path) -> Iterator[None]:
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def _wait() -> None:
+    time.sleep(1)
 
 
 def slow_run(config: Any, *, seconds: float) -> Any:

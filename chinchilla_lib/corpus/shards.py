@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["Shards", "Split", "TokenisedText", "open_shards", "write_shards"]
 
 _FORMAT = 2
 _MANIFEST = "manifest.json"
+_PIECE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,9 +284,13 @@ def _map_tokens(path: Path, vocab_size: int) -> npt.NDArray[np.uint16]:
     """Tokens of a shard, mapped; none may be outside the vocabulary, for kernels do not look again."""
     if not path.stat().st_size or path.stat().st_size % 2:
         raise InputError(f"{path}: {path.stat().st_size} bytes hold no tokens of two bytes each")
-    tokens: npt.NDArray[np.uint16] = np.memmap(path, dtype="<u2", mode="r")
-    if (largest := int(tokens.max())) >= vocab_size:
+    with path.open("rb") as file:  # in pieces: pages of a map once read count as memory taken
+        largest = max(
+            int(np.frombuffer(piece, "<u2").max()) for piece in iter(partial(file.read, _PIECE), b"")
+        )
+    if largest >= vocab_size:
         raise InputError(f"{path}: holds token {largest}; the vocabulary ends at {vocab_size - 1}")
+    tokens: npt.NDArray[np.uint16] = np.memmap(path, dtype="<u2", mode="r")
     return tokens
 
 
