@@ -186,7 +186,7 @@ class Cluster:
     chip_mtbf_hours: float
     write_bytes_per_second: float = 10e9
     restart_seconds: float = 600.0
-    flops_per_chip: float = 2e20
+    flops_per_chip: float = 2e19
 
     def __post_init__(self) -> None:
         _check_positive(

@@ -87,7 +87,7 @@ def test_a_sweep_is_the_sum_of_its_runs_and_its_longest() -> None:
 
 def test_a_run_gets_chips_by_its_work_and_its_memory() -> None:
     assert CLUSTER.chips_of(PlannedRun(1e8, 2e9)) == 1
-    assert CLUSTER.chips_of(PlannedRun(70e9, 1e9)) == math.ceil(16 * 70e9 / A100.memory_bytes)
+    assert CLUSTER.chips_of(PlannedRun(70e9, 1e8)) == math.ceil(16 * 70e9 / A100.memory_bytes)
     assert CLUSTER.chips_of(PlannedRun(70e9, 1.4e12)) == 1024
 
 
