@@ -28,7 +28,6 @@ def test_the_examples_of_a_module_give_what_they_print(name: str) -> None:
 def test_what_chapters_use_most_has_an_example() -> None:
     """A function or class that four chapters import; those without an example are named with the reason."""
     without = {
-        "InputError": "an error; what raises it says when",
         "load_published": "its file is not on every machine",
         "prepare_corpus": "writes a corpus into the workspace",
     }

@@ -54,7 +54,7 @@ def test_outside_a_notebook_nothing_happens() -> None:
 
 def test_environment_names_versions_and_leaves_out_what_is_absent() -> None:
     line = describe_environment(("numpy", "no-such-package"))
-    assert "numpy 2" in line and "chinchilla-lib 0" in line and "no-such" not in line
+    assert "numpy 2" in line and "chinchilla-lib 1" in line and "no-such" not in line
 
 
 @pytest.fixture

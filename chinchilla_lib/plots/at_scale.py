@@ -40,6 +40,12 @@ def plot_costs(
         If there are no rows or more than eight parts, or the quantity is not known.
     MissingExtraError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> rows = [{"part": "a fit", "size": 10, "seconds": 0.1}, {"part": "a fit", "size": 100, "seconds": 1.0}]
+    >>> [line.get_label() for line in plot_costs(rows).get_lines()]
+    ['a fit']
     """
     parts = list(dict.fromkeys(row["part"] for row in rows))
     if not 1 <= len(parts) <= len(_MARKS):
@@ -75,6 +81,14 @@ def plot_intervals(cluster: Cluster, run: PlannedRun, ax: "Axes | None" = None) 
         If the run does not fit into the cluster.
     MissingExtraError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from chinchilla_lib.reference.accelerators import load_accelerators
+    >>> a100 = load_accelerators()[2]
+    >>> cluster = Cluster(accelerator=a100, n_chips=1024, utilisation=0.4, chip_mtbf_hours=50_000)
+    >>> plot_intervals(cluster, PlannedRun(70e9, 1.4e12)).get_xscale()
+    'log'
     """
     needs = cluster.needs_of(run)
     mtbf = cluster.chip_mtbf_hours * 3600 / cluster.chips_of(run)

@@ -140,10 +140,10 @@ def test_absent_and_offline_says_where_it_looked_and_where_it_is(
 ) -> None:
     monkeypatch.setenv("CHINCHILLA_DATA", str(tmp_path))
 
-    def offline(url: str, timeout: float) -> None:
+    def offline(opener: object, url: str, timeout: float) -> None:
         raise OSError("the network is down")
 
-    monkeypatch.setattr("urllib.request.urlopen", offline)
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", offline)
     with pytest.raises(InputError) as refusal:
         load_published("epoch_fig4")
     message = str(refusal.value)
