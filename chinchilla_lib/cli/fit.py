@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._json import check_json, write_json
+from chinchilla_lib.cli._terminal import duration, say
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting import (
     ISOFLOP,
@@ -28,6 +30,7 @@ __all__ = ["register", "run"]
 _METHODS: Final = ("envelope", "isoflop", "valley", "parametric")
 _HEADLINE: Final = "parametric"
 _PROFILE: Final = "profile"
+_SILENT_SECONDS: Final = 10.0
 _LARGEST: Final = sys.float_info.max
 _SHARED: Final = (
     "verdict", "verdict_reason", "law", "loss_known", "objective", "exponents", "coefficients", "intervals",
@@ -162,7 +165,14 @@ def _fit(options: argparse.Namespace, estimator: Estimator, table: SweepTable) -
     if profiled and estimator.method != "parametric":
         raise InputError(f"method {estimator.method} has no profile scheme; use pairs")
     scheme = "pairs" if profiled else options.scheme
-    fit = bootstrap_fit(estimator, table, n_draws=options.bootstrap, seed=options.seed, scheme=scheme)
+    fit = bootstrap_fit(
+        estimator,
+        table,
+        n_draws=options.bootstrap,
+        seed=options.seed,
+        scheme=scheme,
+        on_progress=_Progress(estimator.method, options.bootstrap),
+    )
     report, text = fit_report(fit), f"{fit}\n"
     if profiled and fit.diagnostics.degenerate is None:
         ends = profile_intervals(fit)
@@ -174,6 +184,24 @@ def _fit(options: argparse.Namespace, estimator: Estimator, table: SweepTable) -
     elif profiled:
         report |= {"intervals": None, "intervals_from": None}
     return report, text
+
+
+class _Progress:
+    """How many resamples are done and about how long the rest take, where it is long: at most a line in ten
+    seconds."""
+
+    def __init__(self, method: str, n_draws: int) -> None:
+        self._method, self._n_draws = method, n_draws
+        self._started, self._said = time.monotonic(), -_SILENT_SECONDS
+
+    def __call__(self, n_done: int) -> None:
+        passed = time.monotonic() - self._started
+        left = passed * (self._n_draws - n_done) / n_done
+        is_long, is_due = passed + left > _SILENT_SECONDS, passed > self._said + _SILENT_SECONDS
+        if is_long and is_due and n_done < self._n_draws:
+            done = f"{n_done:,} of {self._n_draws:,} resamples"
+            say(f"{self._method}: {done}, about {duration(left)} left; fewer with --bootstrap")
+            self._said = passed
 
 
 def _all(

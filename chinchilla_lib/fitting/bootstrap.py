@@ -56,7 +56,13 @@ class Estimator:
 
 
 def bootstrap_fit(
-    estimator: Estimator, table: SweepTable, *, n_draws: int = 1000, seed: int = 0, scheme: str = "pairs"
+    estimator: Estimator,
+    table: SweepTable,
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+    scheme: str = "pairs",
+    on_progress: Callable[[int], None] | None = None,
 ) -> FrontierFit:
     """Fit a table and attach bootstrap draws, from which intervals are read.
 
@@ -75,6 +81,9 @@ def bootstrap_fit(
         One of `chinchilla_lib.fitting.diagnostics.SCHEMES`. ``pairs`` held under every noise tried;
         ``residual`` serves valleys too small for it, ``subsample`` is the paper's and gives intervals
         that are far too narrow. ``reference/recorded/coverage`` has how often each held the truth.
+    on_progress : callable, optional
+        Called with the number of draws that are done, whenever a batch of them is: of a small table that
+        is all of them at once, of 50,000 runs it is 80 at a time.
 
     Returns
     -------
@@ -125,6 +134,8 @@ def bootstrap_fit(
     for draws, unusable in refits:
         batches.append(draws)
         reasons.update(unusable)
+        if on_progress is not None:
+            on_progress(sum(len(batch.a) for batch in batches) + reasons.total())
     report = BootstrapReport(
         n_requested=n_draws,
         n_usable=n_draws - reasons.total(),

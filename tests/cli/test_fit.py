@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chinchilla_lib.cli import main
-from chinchilla_lib.cli.fit import _EPILOG
+from chinchilla_lib.cli.fit import _EPILOG, _Progress
 from chinchilla_lib.fitting import ISOFLOP, bootstrap_fit
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import SweepTable
@@ -114,6 +114,25 @@ def test_the_table_goes_to_standard_output_without_json(
 ) -> None:
     assert main(["fit", str(runs), "--bootstrap", "50"]) == 0
     assert "N_opt ~ C^a" in capsys.readouterr().out
+
+
+def test_long_resampling_says_what_is_left_and_short_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 2.0, 4.0, 14.0, 40.0])
+    monkeypatch.setattr("chinchilla_lib.cli.fit.time.monotonic", lambda: next(clock))
+    progress = _Progress("valley", 100)
+    for n_done in (5, 10, 35, 100):
+        progress(n_done)
+    assert capsys.readouterr().err.splitlines() == [
+        "valley: 5 of 100 resamples, about 38 s left; fewer with --bootstrap",
+        "valley: 35 of 100 resamples, about 26 s left; fewer with --bootstrap",
+    ]
+    clock = iter([0.0, 4.0, 8.0])
+    progress = _Progress("valley", 100)
+    progress(50)
+    progress(100)
+    assert capsys.readouterr().err == ""
 
 
 def test_fifty_thousand_rows(tmp_path: Path) -> None:

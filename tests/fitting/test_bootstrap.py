@@ -8,6 +8,7 @@ import pytest
 
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.bootstrap import MAX_DRAWS, bootstrap_fit, resample_counts
+from chinchilla_lib.fitting.diagnostics import SCHEMES
 from chinchilla_lib.fitting.isoflop import ISOFLOP, fit_isoflop_profiles
 from chinchilla_lib.sweeps.simulate import simulate_isoflop_sweep
 from chinchilla_lib.sweeps.table import SweepTable
@@ -125,6 +126,14 @@ def test_draws_repeat_with_the_seed_and_ignore_the_order_of_rows() -> None:
     backwards = bootstrap_fit(ISOFLOP, rebuilt(SMALL, **columns), n_draws=200, seed=1)
     assert backwards.draws is not None
     np.testing.assert_array_equal(first.draws.a, backwards.draws.a)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_progress_counts_every_draw_once(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setattr("chinchilla_lib.fitting.bootstrap._batch_sizes", lambda *_: iter([40, 40, 20]))
+    said: list[int] = []
+    bootstrap_fit(ISOFLOP, SMALL, n_draws=100, scheme=scheme, on_progress=said.append)
+    assert said == [40, 80, 100]
 
 
 def test_a_valley_that_is_left_out_is_not_resampled() -> None:
