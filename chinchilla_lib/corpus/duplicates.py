@@ -28,6 +28,7 @@ __all__ = [
     "Sides",
     "assign_sides",
     "fingerprint",
+    "read_column",
     "split_documents",
 ]
 
@@ -38,7 +39,7 @@ _ROWS: Final = 4
 # Multiplication by an odd number permutes the 32-bit numbers: 128 of them, 128 permutations.
 _MULTIPLIERS: Final = (np.random.PCG64(0x51DE5).random_raw(_HASHES) >> np.uint64(32)).astype(np.uint32) | 1
 _BLOCK: Final = 8192
-_PAIRS: Final = 1 << 15
+_PAIRS: Final = 4096
 
 DROPPED: Final = 0
 TRAIN: Final = 1
@@ -79,6 +80,41 @@ def fingerprint(document: Document) -> npt.NDArray[Any]:
     return np.array(fields, dtype=FINGERPRINT)
 
 
+def read_column(fingerprints: npt.NDArray[Any], name: str, among: slice = slice(None)) -> npt.NDArray[Any]:
+    """One field of all fingerprints, read in pieces: of a map of a file no more than a piece stays in memory.
+
+    Parameters
+    ----------
+    fingerprints : ndarray
+        Of type ``FINGERPRINT``, shape (n,).
+    name : str
+        Of the field.
+    among : slice
+        Which of the minima.
+
+    Returns
+    -------
+    ndarray, shape (n,), or (n, m) of m minima
+
+    Examples
+    --------
+    >>> prints = np.array([fingerprint(Document("a", "Four"))], dtype=FINGERPRINT)
+    >>> read_column(prints, "n_bytes").tolist()
+    [4]
+    """
+    starts = range(0, max(1, len(fingerprints)), _BLOCK)
+    return np.concatenate(
+        [np.array(_mapped_anew(fingerprints)[i : i + _BLOCK][name][..., among]) for i in starts]
+    )
+
+
+def _mapped_anew(fingerprints: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same, of a file as a map of its own: its pages leave memory together with it."""
+    if not isinstance(fingerprints, np.memmap) or fingerprints.filename is None:
+        return fingerprints
+    return np.memmap(fingerprints.filename, dtype=FINGERPRINT, mode="r", shape=fingerprints.shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Sides:
     """Where each document goes.
@@ -111,8 +147,8 @@ def assign_sides(fingerprints: npt.NDArray[Any], *, validation_share: float | np
     Parameters
     ----------
     fingerprints : ndarray
-        Of type ``FINGERPRINT``, shape (n,); may be mapped from disk. Besides it, the work takes some
-        100 bytes for each document.
+        Of type ``FINGERPRINT``, shape (n,). Of a map of a file little stays in memory, and the work takes
+        some 100 bytes for each document.
     validation_share : float or ndarray
         Expected share of documents held out, between 0 and 1; may differ from document to document.
 
@@ -128,8 +164,7 @@ def assign_sides(fingerprints: npt.NDArray[Any], *, validation_share: float | np
     share = np.broadcast_to(np.asarray(validation_share, dtype=np.float64), len(fingerprints))
     if not np.all((share > 0) & (share < 1)):
         raise InputError(f"validation_share is {validation_share}; it must lie between 0 and 1")
-    fixed = np.array(fingerprints["fixed"])
-    letters = np.array(fingerprints["letters"])
+    fixed, letters = read_column(fingerprints, "fixed"), read_column(fingerprints, "letters")
     # The first of each kind stays, or the one that its publisher holds out.
     order = np.lexsort((fixed != VALIDATION, letters))
     kept = np.sort(order[np.append(True, np.diff(letters[order]) != 0)]) if len(order) else order
@@ -137,7 +172,7 @@ def assign_sides(fingerprints: npt.NDArray[Any], *, validation_share: float | np
     n_groups = int(group.max()) + 1 if len(group) else 0
     size = np.bincount(group, minlength=n_groups)
 
-    digest = fingerprints["digest"][kept]
+    digest = read_column(fingerprints, "digest")[kept]
     smallest = np.full(n_groups, 2**64 - 1, dtype=np.uint64)
     np.minimum.at(smallest, group, digest)
     # The smallest of several hashes tends to be small; with its bits mixed all sides are as likely as ever.
@@ -195,15 +230,15 @@ def split_documents(
 
 def _near_duplicates(fingerprints: npt.NDArray[Any], kept: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Group number of each kept document."""
-    minima = fingerprints["minima"]
     first: list[npt.NDArray[np.int64]] = []
     second: list[npt.NDArray[np.int64]] = []
     for band in range(0, _HASHES, _ROWS):
-        rows = np.ascontiguousarray(minima[kept, band : band + _ROWS]).view("<u8")
+        rows = read_column(fingerprints, "minima", slice(band, band + _ROWS))[kept].view("<u8")
         order = np.lexsort(rows.T)
         same = np.flatnonzero((rows[order[1:]] == rows[order[:-1]]).all(axis=1))
         for i in range(0, len(same), _PAIRS):
             a, b = order[same[i : i + _PAIRS]], order[same[i : i + _PAIRS] + 1]
+            minima = _mapped_anew(fingerprints)["minima"]
             alike = (minima[kept[a]] == minima[kept[b]]).mean(axis=1) >= SIMILARITY
             first.append(a[alike])
             second.append(b[alike])

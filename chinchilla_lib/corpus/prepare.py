@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from chinchilla_lib.corpus.chunks import Chunk, Progress, write_whole
 from chinchilla_lib.corpus.documents import Document
-from chinchilla_lib.corpus.duplicates import FINGERPRINT, TRAIN, VALIDATION, assign_sides
+from chinchilla_lib.corpus.duplicates import FINGERPRINT, TRAIN, VALIDATION, assign_sides, read_column
 from chinchilla_lib.corpus.leaks import LEAKS, SOURCE, Leaks
 from chinchilla_lib.corpus.ngrams import mix_bits
 from chinchilla_lib.corpus.pages import BASE, PAGES, Pages
@@ -312,7 +312,7 @@ class _Text:
         if path.exists():
             return Tokenizer.load(path)
         parts = self.recipe.parts
-        trained = np.where(kept.sides.side == TRAIN, kept.prints["n_bytes"], 0)
+        trained = np.where(kept.sides.side == TRAIN, read_column(kept.prints, "n_bytes"), 0)
         n_bytes = np.bincount(kept.part, trained, len(parts))
         weight = np.array([part.weight for part in parts]) if self.recipe.weighted else n_bytes
         taken = _SAMPLE_BYTES * weight / weight.sum() / np.maximum(n_bytes, 1)
@@ -335,9 +335,10 @@ class _Text:
             parts = self.recipe.parts
             chosen = [np.flatnonzero(copies * (kept.part == i)) for i in range(len(parts))]
             epochs = [part.max_epochs if side == TRAIN else 1.0 for part in parts]
+            digest = read_column(kept.prints, "digest")
             counts = choose_copies(
                 [lengths[c] for c in chosen],
-                [kept.prints["digest"][c] for c in chosen],
+                [digest[c] for c in chosen],
                 [part.weight or 0.0 for part in parts],
                 epochs,
             )

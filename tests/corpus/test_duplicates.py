@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,3 +112,26 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
 def test_an_empty_side_is_refused() -> None:
     with pytest.raises(InputError, match=r"[01] training and [01] validation"):
         split_documents(invented_documents(1), validation_share=0.5)
+
+
+def test_of_a_file_of_fingerprints_little_stays_in_memory(tmp_path: Path) -> None:
+    """In a process of its own, since its peak is read: a map whose pages stay would add the file's 64 MB."""
+    program = """
+import resource, sys
+import numpy as np
+from chinchilla_lib.corpus.duplicates import FINGERPRINT, assign_sides
+
+rng, some = np.random.default_rng(0), np.zeros(10_000, dtype=FINGERPRINT)
+with open(sys.argv[1], "wb") as file:
+    for _ in range(12):
+        some["digest"] = some["letters"] = rng.integers(2**63, size=len(some))
+        some["minima"] = rng.integers(2**32, size=some["minima"].shape)
+        some.tofile(file)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sides = assign_sides(np.memmap(sys.argv[1], dtype=FINGERPRINT, mode="r"), validation_share=0.01)
+print((sides.side > 0).sum(), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "prints")]
+    n_kept, mib = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert n_kept == "120000"
+    assert float(mib) < 30
