@@ -15,8 +15,9 @@ from chinchilla_lib.runs import RunConfig
 from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.cpu import CpuStep
 from chinchilla_lib.training.cuda import DeviceSteps
-from chinchilla_lib.training.kernels import Kernels, choose_kernels
+from chinchilla_lib.training.kernels import Kernels
 from chinchilla_lib.training.loop import Step
+from chinchilla_lib.training.native import choose_kernels
 
 __all__ = [
     "Contestant",

@@ -1,7 +1,9 @@
 """A room imports only rooms above it, and the light rooms need numpy and scipy only."""
 
+import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,31 @@ def test_rules_are_an_order() -> None:
     for position, room in enumerate(rooms):
         later = set(rooms[position:])
         assert not ALLOWED[room] & later, f"{room} may import a room that is not above it"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    TopologicalSorter(GRAPH).prepare()
+
+
+def test_contributing_draws_the_rooms_as_they_are() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    imports = {
+        room: {room_of(t) for m, targets in GRAPH.items() if room_of(m) == room for t in targets}
+        & folders - {room}
+        for room in ALLOWED
+        if room in folders
+    }
+    reached: dict[str, set[str]] = {}
+    for room, direct in imports.items():  # rooms stand in order
+        reached[room] = direct.union(*(reached[above] for above in direct))
+    needed = {
+        (above, room)
+        for room, direct in imports.items()
+        for above in direct
+        if not any(above in reached[other] for other in direct)
+    }
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^  (\w+) --> (\w+)$", text, re.M)) == needed
 
 
 @pytest.mark.parametrize("module", GRAPH)

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from chinchilla_lib.errors import InputError
-from chinchilla_lib.training.kernels import Kernels, choose_kernels
+from chinchilla_lib.training.kernels import Kernels
 from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.native import choose_kernels
 from chinchilla_lib.training.optimizer import FlatAdamW
 
 __all__ = ["HandwrittenGradients"]

@@ -4,18 +4,10 @@ Shape letters: M models, N tokens of each, D model width, F feed-forward width, 
 of all models together, T positions, H heads, K head width.
 """
 
-import logging
-import os
-import subprocess
-from functools import cache
-
 import torch
 from torch import Tensor
 
-__all__ = ["Kernels", "choose_kernels"]
-
-_WIDEST_HEAD = 128  # of the compiled kernels
-_log = logging.getLogger(__name__)
+__all__ = ["Kernels"]
 
 
 class Kernels:
@@ -98,33 +90,3 @@ class Kernels:
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + x.roll(x.shape[-1] // 2, -1) * sin
-
-
-@cache
-def _native() -> Kernels | None:
-    from chinchilla_lib.training.native import build_kernels
-
-    try:
-        return build_kernels()
-    except (OSError, subprocess.SubprocessError) as error:
-        _log.warning("training on the CPU uses torch's kernels, which are slower: %s", error)
-        return None
-
-
-def choose_kernels(kv_size: int, dtype: torch.dtype) -> Kernels:
-    """The compiled kernels where they can be had, else torch's.
-
-    Parameters
-    ----------
-    kv_size : int
-        Width of a head; compiled up to 128.
-    dtype : torch.dtype
-        Compiled for float32. ``CHINCHILLA_KERNELS=torch`` in the environment switches to torch's.
-
-    Returns
-    -------
-    Kernels
-    """
-    wanted = os.environ.get("CHINCHILLA_KERNELS", "native") != "torch"
-    fits = kv_size <= _WIDEST_HEAD and dtype is torch.float32
-    return (_native() if wanted and fits else None) or Kernels()

@@ -2,11 +2,13 @@
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ from torch import Tensor
 
 from chinchilla_lib.training.kernels import Kernels
 
-__all__ = ["NativeKernels", "build_kernels"]
+__all__ = ["NativeKernels", "build_kernels", "choose_kernels"]
 
 _SOURCE = Path(__file__).with_suffix(".c")
 _FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-shared", "-fPIC")
 _EPSILON = torch.finfo(torch.float32).eps  # as in the module
+_WIDEST_HEAD = 128
 _I64, _F32 = ctypes.c_int64, ctypes.c_float
+_log = logging.getLogger(__name__)
 
 
 def build_kernels() -> "NativeKernels":
@@ -121,6 +125,34 @@ class NativeKernels(Kernels):
         e, inverse_sum, scratch = memory
         tensors = _at(qkv, cos, sin, e, inverse_sum, out, d_out, d_qkv, scratch)
         self._attention_backward(*tensors, g, t, h, k)
+
+
+@cache
+def _native() -> Kernels | None:
+    try:
+        return build_kernels()
+    except (OSError, subprocess.SubprocessError) as error:
+        _log.warning("training on the CPU uses torch's kernels, which are slower: %s", error)
+        return None
+
+
+def choose_kernels(kv_size: int, dtype: torch.dtype) -> Kernels:
+    """The compiled kernels where they can be had, else torch's.
+
+    Parameters
+    ----------
+    kv_size : int
+        Width of a head; compiled up to 128.
+    dtype : torch.dtype
+        Compiled for float32. ``CHINCHILLA_KERNELS=torch`` in the environment switches to torch's.
+
+    Returns
+    -------
+    Kernels
+    """
+    wanted = os.environ.get("CHINCHILLA_KERNELS", "native") != "torch"
+    fits = kv_size <= _WIDEST_HEAD and dtype is torch.float32
+    return (_native() if wanted and fits else None) or Kernels()
 
 
 def _at(*tensors: Tensor) -> list[int]:

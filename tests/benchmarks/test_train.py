@@ -9,7 +9,7 @@ import torch
 from benchmarks import steps, train
 from benchmarks.steps import Speed
 from benchmarks.timing import Spread
-from chinchilla_lib.training import kernels
+from chinchilla_lib.training import native
 from tests.benchmarks.conftest import own_peer
 
 QUICK = ["--rounds", "1", "--seconds", "0.001"]
@@ -38,7 +38,7 @@ def test_steps_are_measured_compared_and_written(tmp_path: Path, capsys: pytest.
 def test_without_a_compiler_torchs_kernels_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "_native", lambda: None)
+    monkeypatch.setattr(native, "_native", lambda: None)
     out = tmp_path / "speed.json"
     assert train.main(["--shapes", "8x1", "--device", "cpu", *QUICK, "--json", str(out)]) == 0
     assert not any("native" in row["variant"] for row in json.loads(out.read_text())["steps"])

@@ -7,8 +7,9 @@ from torch import Tensor
 from chinchilla_lib.architecture import TransformerShape
 from chinchilla_lib.sweeps.tiers import rope_shape
 from chinchilla_lib.training.handwritten import HandwrittenGradients
-from chinchilla_lib.training.kernels import Kernels, choose_kernels
+from chinchilla_lib.training.kernels import Kernels
 from chinchilla_lib.training.model import Transformer
+from chinchilla_lib.training.native import choose_kernels
 from chinchilla_lib.training.optimizer import FlatAdamW
 
 shapes = st.builds(

@@ -1,14 +1,16 @@
-"""Building and loading; what the kernels compute is tested with the gradients they make."""
+"""Building, loading and choosing; what the kernels compute is tested with the gradients they make."""
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from chinchilla_lib.training.native import build_kernels
+from chinchilla_lib.training import native
+from chinchilla_lib.training.native import build_kernels, choose_kernels
 
 
 @pytest.fixture
@@ -58,3 +60,34 @@ def test_cross_entropy_of_far_apart_logits(vocabulary: int) -> None:
     build_kernels().cross_entropy(logits, targets, losses)
     torch.testing.assert_close(losses[0], expected.float(), rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(logits, gradient.float(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    native._native.cache_clear()
+    yield
+    native._native.cache_clear()  # or a failure made here would be remembered by the tests that follow
+
+
+def test_the_compiled_kernels_are_taken_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_kernels(16, torch.float32).name == "native"
+    assert choose_kernels(16, torch.float64).name == "torch"
+    assert choose_kernels(130, torch.float32).name == "torch"
+    monkeypatch.setenv("CHINCHILLA_KERNELS", "torch")
+    assert choose_kernels(16, torch.float32).name == "torch"
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("obstacle", ["no compiler", "a compiler that fails", "no room"])
+def test_without_them_training_goes_on_and_says_so(
+    obstacle: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if obstacle == "no compiler":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif obstacle == "a compiler that fails":
+        monkeypatch.setattr(native, "_FLAGS", ("--no-such-flag",))
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    assert choose_kernels(16, torch.float32).name == "torch"
+    assert "torch's kernels, which are slower" in caplog.text
