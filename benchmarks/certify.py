@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.fitting.objective import HuberSum, Runs, paper_grid, paper_objective
 from chinchilla_lib.fitting.projection import projection_starts
@@ -172,9 +173,8 @@ def _text(rows: Mapping[int, Mapping[str, Any]]) -> str:
 
 
 def _write(path: Path, rows: Mapping[int, Mapping[str, Any]]) -> None:
-    draft = path.with_suffix(".part")
-    draft.write_text(_text(rows), encoding="utf-8")
-    draft.replace(path)
+    with open_whole(path) as file:
+        file.write(_text(rows))
 
 
 if __name__ == "__main__":

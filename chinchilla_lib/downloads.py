@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import subprocess
-import tempfile
 import urllib.request
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.errors import InputError
 
 __all__ = ["data_folder", "download_file", "file_sha256", "run_tool", "tool_output"]
@@ -39,6 +39,7 @@ def file_sha256(path: Path) -> str:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "empty"
     ...     _ = path.write_bytes(b"")
@@ -92,10 +93,8 @@ def download_file(url: str, path: Path, *, what: str, timeout: float = 30.0) -> 
         with _open(url, timeout) as answer:
             data = answer.read()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as partial:
-            draft = Path(partial) / path.name
-            draft.write_bytes(data)
-            draft.replace(path)
+        with open_whole(path, "wb") as file:
+            file.write(data)
     except (OSError, HTTPException) as error:  # urllib's own errors are of the first kind
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise InputError(f"{what} cannot be had from {url}: {reason}") from None

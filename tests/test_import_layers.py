@@ -15,21 +15,32 @@ GRAPH = import_graph(PACKAGE)
 
 # What each room may import, besides itself. The order is the order of the rooms.
 BASE = {"errors"}
-COUNTING = BASE | {"_format", "_outside", "_card", "architecture", "laws", "flops", "memory", "runs"}
+COUNTING = BASE | {
+    "_format",
+    "_files",
+    "_outside",
+    "_card",
+    "architecture",
+    "laws",
+    "flops",
+    "memory",
+    "runs",
+}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "_format": BASE,
+    "_files": set(),
     "_outside": BASE,
     "_card": BASE,
     "_processor": set(),
     "workspace": BASE,
-    "downloads": BASE,
+    "downloads": BASE | {"_files"},
     "architecture": BASE | {"_format"},
     "laws": BASE | {"_format"},
     "flops": BASE | {"_format", "architecture"},
     "memory": BASE | {"architecture"},
     "runs": BASE | {"_format", "_outside", "architecture", "flops"},
-    "corpus": BASE | {"_format", "_outside", "downloads"},
+    "corpus": BASE | {"_files", "_outside", "downloads"},
     "sweeps": COUNTING,
     "fitting": COUNTING | {"sweeps"},
     "reference": COUNTING | {"_processor", "downloads", "sweeps"},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.errors import InputError
 
 __all__ = ["check_json", "write_json"]
@@ -57,12 +58,7 @@ def write_json(path: Path | None, report: Mapping[str, Any], *, option: str = "-
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")
             return
-        target = Path(os.path.realpath(path))  # a link stays one
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        with open_whole(Path(os.path.realpath(path))) as file:  # a link stays one
+            file.write(text)
     except OSError as error:
         raise InputError(f"{option} {path} cannot be written: {error.strerror or error}") from None

@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.corpus.documents import Document, clean_document
 from chinchilla_lib.corpus.duplicates import FINGERPRINT, fingerprint
 from chinchilla_lib.corpus.shards import TokenisedText
 from chinchilla_lib.corpus.tokenizer import Tokenizer
 
-__all__ = ["Chunk", "Counts", "Progress", "write_whole"]
+__all__ = ["Chunk", "Counts", "Progress"]
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +96,8 @@ class Chunk:
         counts = Counts(
             n_read, len(kept), n_bytes, last=n_bytes < room or (limit is not None and n_bytes >= limit)
         )
-        write_whole(self._file("json"), json.dumps(vars(counts)).encode())
+        with open_whole(self._file("json")) as file:
+            json.dump(vars(counts), file)
 
     def documents(self) -> Iterator[Document]:
         """The cleaned documents."""
@@ -116,7 +118,8 @@ class Chunk:
         lengths = np.zeros(len(wanted), dtype=np.int64)
         lengths[wanted] = text.lengths
         text.tokens.tofile(self._file("tokens"))
-        write_whole(self._file("lengths"), lengths.tobytes())
+        with open_whole(self._file("lengths"), "wb") as file:
+            file.write(lengths.tobytes())
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each document, shape (n_kept,)."""
@@ -168,19 +171,3 @@ class Progress:
             seconds = (now - self._started) * max(self._total / self._done - 1, 0)
             left = f" of about {self._total / 1e6:.0f}, {seconds:.0f} s to go"
         _log.info("%s: %.0f MB%s", self._stage, self._done / 1e6, left)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "record.json", b"{}")
-    ...     [path.name for path in Path(folder).iterdir()]
-    ['record.json']
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -21,7 +21,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from chinchilla_lib.corpus.chunks import Chunk, Progress, write_whole
+from chinchilla_lib._files import open_whole
+from chinchilla_lib.corpus.chunks import Chunk, Progress
 from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.corpus.duplicates import FINGERPRINT, TRAIN, VALIDATION, assign_sides, read_column
 from chinchilla_lib.corpus.leaks import LEAKS, SOURCE, Leaks
@@ -97,11 +98,11 @@ def prepare_corpus(
         else _Text(corpus, vocab_size, limit_bytes)
     )
     try:
-        held = _open_whole(folder, making.name)
+        held = _open_sound(folder, making.name)
         if held and making.is_in(held):
             return held
         with _one_at_a_time(folder):
-            held = _open_whole(folder, making.name)
+            held = _open_sound(folder, making.name)
             if held and making.is_in(held):
                 return held
             if held:
@@ -118,7 +119,7 @@ def _base(name: str, folder: Path, vocab_size: int) -> Shards:
     return prepare_corpus(name, folder.with_name(f"{name}-{vocab_size}"), vocab_size=vocab_size)
 
 
-def _open_whole(folder: Path, name: str) -> Shards | None:
+def _open_sound(folder: Path, name: str) -> Shards | None:
     """Shards of that corpus; None where there are none or they are damaged."""
     if not (folder / "manifest.json").is_file():
         return None
@@ -284,7 +285,8 @@ class _Text:
             _log.info("preparing %s (%s)", self.name, ", ".join(p.source.title for p in self.recipe.parts))
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
-            write_whole(claim, content)
+            with open_whole(claim, "wb") as file:
+                file.write(content)
 
     def _read(self, part: int, work: Path) -> Iterator[Chunk]:
         """Chunks of one part: those that are there, then those still to be read."""
@@ -325,7 +327,8 @@ class _Text:
                 yield from (d.text for d, w in zip(chunk.documents(), wanted, strict=True) if w)
 
         tokenizer = train_tokenizer(sample(), vocab_size=self.vocab_size)
-        write_whole(path, tokenizer.to_json().encode())
+        with open_whole(path) as file:
+            file.write(tokenizer.to_json())
         return tokenizer
 
     def _copies(self, kept: _Kept, lengths: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chinchilla_lib._outside import parse_json
+from chinchilla_lib.downloads import file_sha256
 from chinchilla_lib.errors import InputError
 
 __all__ = ["Shards", "Split", "TokenisedText", "open_shards", "write_shards"]
@@ -167,7 +168,7 @@ def write_shards(
             },
         }
         manifest["files"] = {
-            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
             for path in sorted(partial.iterdir())
         }
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
@@ -301,10 +302,5 @@ def _check_file(path: Path, size: int, sha256: str) -> None:
         raise InputError(f"{path}: cannot be read ({error.strerror}); prepare the corpus again") from None
     if found != size:
         raise InputError(f"{path}: {found} bytes, the manifest says {size}; prepare the corpus again")
-    if _sha256(path) != sha256:
+    if file_sha256(path) != sha256:
         raise InputError(f"{path}: its SHA-256 is not the manifest's; prepare the corpus again")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.evaluation.catalogue import find_task
 from chinchilla_lib.evaluation.scores import summarise_metric
@@ -156,9 +157,8 @@ def _ask(job: _Job) -> dict[str, Any]:
                 **_summary(loaded.task, score.samples),
             }
         answers[question.task] = found
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(answers), encoding="utf-8")
-    draft.replace(path)
+    with open_whole(path) as known_file:
+        json.dump(answers, known_file)
     return answers
 
 

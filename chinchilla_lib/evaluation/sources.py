@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import os
-import tempfile
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib._outside import parse_json
 from chinchilla_lib.downloads import data_folder
 from chinchilla_lib.errors import InputError, MissingExtraError
@@ -92,10 +92,8 @@ class HubData:
             )
         lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as partial:
-            draft = Path(partial) / path.name
-            draft.write_bytes(gzip.compress(lines.encode(), mtime=0))  # the same items, the same sha256
-            draft.replace(path)
+        with open_whole(path, "wb") as file:
+            file.write(gzip.compress(lines.encode(), mtime=0))  # the same items, the same sha256
 
 
 @dataclass(frozen=True)
@@ -184,6 +182,7 @@ def read_text(path: Path) -> str:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "items.txt"
     ...     _ = path.write_text("one item", encoding="utf-8")

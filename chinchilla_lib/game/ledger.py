@@ -7,15 +7,14 @@ that is what replaying is for (:func:`chinchilla_lib.game.game.replay`).
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.errors import InputError
 
 __all__ = ["Entry", "Ledger", "check_student"]
@@ -145,6 +144,7 @@ class Ledger:
 
         Examples
         --------
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     ledger = Ledger.begin({"student": "ada"})
         ...     ledger.write(Path(folder) / "ada.jsonl")
@@ -184,15 +184,8 @@ class Ledger:
         """
         path = Path(path)
         try:
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(self.to_text().encode("utf-8"))
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with open_whole(path) as file:
+                file.write(self.to_text())
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 

@@ -11,21 +11,18 @@
 ``timings.csv``    seconds and devices, apart from what must repeat exactly
 =================  ============================================================
 
-Every file is written beside its place and renamed: a reader, and a runner after a crash, sees the old or
-the new one, never half of it.
+Every file appears whole or not at all (:func:`chinchilla_lib._files.open_whole`).
 """
 
 import csv
 import hashlib
 import json
-import os
-import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
+from chinchilla_lib._files import PARTIAL, open_whole
 from chinchilla_lib._outside import check_names, parse_json
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.runs import RunConfig, RunFailure, RunRecord
@@ -61,7 +58,7 @@ class SweepFolder:
             If it belongs to another plan, or its ``plan.json`` is damaged.
         """
         if not (self.path / "plan.json").exists():
-            with _replace(self.path / "plan.json") as file:
+            with open_whole(self.path / "plan.json") as file:
                 json.dump({**plan.to_dict(), "identity": plan.identity}, file, indent=1)
                 file.write("\n")
         held = self.load_plan()
@@ -184,7 +181,7 @@ class SweepFolder:
 
     def remove_partial_files(self) -> None:
         """Remove what killed runners left half written; only for a runner that holds the whole folder."""
-        for path in self.path.rglob(".*.partial"):
+        for path in self.path.rglob(PARTIAL):
             path.unlink(missing_ok=True)
 
 
@@ -217,7 +214,7 @@ def _read(path: Path, kind: str, build: Callable[[dict[str, Any]], T]) -> T:
 
 def _write(path: Path, kind: str, data: Mapping[str, Any], *, keep: bool = False) -> None:
     path.parent.mkdir(exist_ok=True)
-    with _replace(path, keep=keep) as file:
+    with open_whole(path, keep=keep) as file:
         json.dump({"sha256": _digest(data), kind: data}, file)
         file.write("\n")
 
@@ -226,33 +223,7 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     rows = list(rows)
     # Runs may set fields that others leave out, and environments differ between machines.
     columns = list(dict.fromkeys(chain.from_iterable(rows)))
-    with _replace(path) as file:
+    with open_whole(path) as file:
         writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n", restval="")
         writer.writeheader()
         writer.writerows(rows)
-
-
-@contextmanager
-def _replace(path: Path, *, keep: bool = False) -> Iterator[IO[str]]:
-    """Write a file that takes its place in one step; with `keep`, only if there is none yet."""
-    # Runners on several machines may write the same table at once, so the name is one of a kind.
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if keep:
-            try:
-                os.link(partial, path)
-            except FileExistsError:
-                return
-        else:
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # so that the name, too, outlives a power cut
-    finally:
-        os.close(folder)

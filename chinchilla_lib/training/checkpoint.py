@@ -7,7 +7,6 @@ one step, whole or not at all, and one that was damaged afterwards is never read
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from chinchilla_lib._files import PARTIAL, open_whole
 from chinchilla_lib._outside import parse_json
 from chinchilla_lib.architecture import count_params
 from chinchilla_lib.errors import InputError
@@ -50,6 +50,8 @@ def save_state(folder: Path, step: int, tensors: Mapping[str, Tensor], meta: Map
         If it cannot be written, for example on a full disk; earlier states are untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(PARTIAL):  # of a process that was killed
+        path.unlink(missing_ok=True)
     _write(folder / f"state-{step:010}.safetensors", tensors, {**meta, "step": step})
     for path in _states(folder)[_STATES_KEPT:]:
         path.unlink()
@@ -134,15 +136,8 @@ def _write(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
     copies = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     text = json.dumps(meta, sort_keys=True)
     data = safetensors.torch.save(copies, {"meta": text, "sha256": _digest(copies, text)})
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_whole(path, "wb") as file:
+        file.write(data)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import nbformat
 
+from chinchilla_lib._files import open_whole
 from coursework._tools import sandbox
 from coursework._tools.assignments import CHECKED, Assignment, CourseworkError, build, names
 
@@ -300,9 +301,8 @@ def _recorded(out: Path, file: Path, assignments: dict[str, Assignment]) -> Resu
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with open_whole(path) as file:
+        file.write(text)
 
 
 def write_tables(results: Iterable[Result], assignments: dict[str, Assignment], out: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chinchilla_lib.corpus.chunks import Chunk, write_whole
+from chinchilla_lib.corpus.chunks import Chunk
 from chinchilla_lib.corpus.documents import Document
 from chinchilla_lib.corpus.tokenizer import train_tokenizer
 from tests.tiny_corpus import invented_documents
@@ -60,12 +60,3 @@ def test_tokens_are_made_once_and_copied_in_rounds(tmp_path: Path) -> None:
     assert np.array_equal(first, text.tokens[lengths[[0, 1, 4]].sum() :][: lengths[0]])
     assert np.array_equal(last, text.tokens[lengths[[0, 1]].sum() :][: lengths[4]])
     assert len(text.tokens) == text.lengths.sum()
-
-
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_whole(path, b"old")
-    (tmp_path / "file.partial").mkdir()
-    with pytest.raises(OSError, match="directory"):
-        write_whole(path, b"new")
-    assert path.read_bytes() == b"old"

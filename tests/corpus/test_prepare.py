@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -204,11 +205,11 @@ def test_another_wish_starts_afresh(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_in_one_line_and_survived(
     tmp_path: Path, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Path, content: bytes) -> int:
-        raise OSError(28, "No space left on device", str(self))
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(InputError, match=r"No space left on device; .*goes on from here"):
             prepare_corpus("sotu", tmp_path / "c", vocab_size=300)
     assert prepare_corpus("sotu", tmp_path / "c", vocab_size=300).train.n_tokens
