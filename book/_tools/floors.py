@@ -37,7 +37,7 @@ def environment(name: str) -> Path:
     say(f"packages of {folder.name}: {', '.join(COLAB) if name == 'floors' else 'the newest'}")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # pip, and not uv: where torch comes from is the user's own setting.
-    subprocess.run([*pip, *versions, *TESTED, "--editable", f"{ROOT}[plots,train]"], check=True)
+    subprocess.run([*pip, *versions, *TESTED, "--editable", f"{ROOT}[plots,corpora,ray]"], check=True)
     return python
 
 
