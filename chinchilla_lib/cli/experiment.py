@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from chinchilla_lib import workspace
 from chinchilla_lib._format import format_count, format_flops
+from chinchilla_lib._outside import parse_json
 from chinchilla_lib.cli import COMMANDS
 from chinchilla_lib.cli._asked import Asked
 from chinchilla_lib.cli._terminal import duration, say, stop
@@ -262,7 +263,10 @@ def _find_forecast(
     if path.is_file():
         if record and not is_committed(path):
             raise InputError(f"{path} is not committed; commit the forecast, then run again to test it")
-        forecast: Forecast = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            forecast: Forecast = parse_json(path.read_bytes())
+        except InputError as error:
+            raise InputError(f"{path}: {error}; remove it, and the forecast is made again") from None
         return forecast
     if (shipped := load_forecast(name)) is not None:
         return shipped

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.errors import InputError
 from chinchilla_lib.experiments.experiment import Experiment, Forecast, Part, Results
 from chinchilla_lib.reference.recorded import checkout_commit
@@ -147,9 +148,8 @@ def _copy(file: Path, folder: Path) -> None:
     if file.parent == folder:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{file.name}.part"
-    shutil.copyfile(file, draft)
-    draft.replace(folder / file.name)
+    with file.open("rb") as source, open_whole(folder / file.name, "wb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
 def read_commits(folder: Path) -> list[str]:
@@ -160,7 +160,8 @@ def read_commits(folder: Path) -> list[str]:
 
 def _note_commits(folder: Path, commits: Sequence[str]) -> None:
     known = dict.fromkeys([*read_commits(folder), *commits])
-    (folder / _COMMITS).write_text("".join(f"{commit}\n" for commit in known), encoding="utf-8")
+    with open_whole(folder / _COMMITS) as file:
+        file.writelines(f"{commit}\n" for commit in known)
 
 
 def write_forecast(experiment: Experiment, tier: str, results: Results, path: Path) -> Forecast:
@@ -183,5 +184,6 @@ def write_forecast(experiment: Experiment, tier: str, results: Results, path: Pa
         **experiment.foretell[tier](results),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(forecast, indent=1) + "\n", encoding="utf-8")
+    with open_whole(path) as file:
+        file.write(json.dumps(forecast, indent=1) + "\n")
     return forecast

@@ -543,12 +543,9 @@ def _read_tokens(data: bytes, folder: Path) -> None:
 
 
 def _ask_oracle(data: bytes, folder: Path) -> None:
-    try:
-        content = json.loads(data)
-        if not isinstance(content, dict):
-            raise InputError("a request is a table of fields")
-    except (ValueError, RecursionError):
-        raise InputError("no JSON") from None
+    content = parse_json(data)
+    if not isinstance(content, dict):
+        raise InputError("a request is a table of fields")
     what = content.pop("what", "train")
     with OracleServer("practice", {"ada": "0123456789abcdef"}, folder / "games") as server:
         text = server.answer("ada", what, content)

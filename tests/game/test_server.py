@@ -131,6 +131,7 @@ def test_another_students_token_is_noticed_and_an_unknown_one_refused(server: Or
         ("/ledger", b"\xff", 400),
         ("/ledger", b"[" * 4000, 400),
         ("/ledger", b'{"known": -1}', 400),
+        ("/ledger", b'{"known": 0, "known": 0}', 400),
         ("/ledger", b'{"known": true}', 400),
         ("/train", b'{"known": 0}', 400),
         ("/train", b'{"known": 0, "n_params": 1e5, "n_tokens": 1e6, "student": "bob"}', 400),
