@@ -11,7 +11,7 @@
 ``timings.csv``    seconds and devices, apart from what must repeat exactly
 =================  ============================================================
 
-Every file appears whole or not at all (:func:`chinchilla_lib._files.open_whole`).
+Every file appears whole or not at all.
 """
 
 import csv
