@@ -4,6 +4,8 @@ Shape letters: M models, N tokens of each, D model width, F feed-forward width, 
 of all models together, T positions, H heads, K head width.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -23,10 +25,13 @@ class Kernels:
         torch.mul(u, gain[:, None], out=y)
 
     def norm_backward(
-        self, d_y: Tensor, u: Tensor, inverse_rms: Tensor, gain: Tensor, d_x: Tensor, d_gain: Tensor
-    ) -> None:
-        """d_x += (d_u - u mean(u d_u)) / rms(x), d_u = gain d_y; d_gain is overwritten."""
-        d_gain.copy_((u * d_y).sum(1))
+        self, d_y: Tensor, u: Tensor, inverse_rms: Tensor, gain: Tensor, d_x: Tensor, d_gain: Tensor,
+        *, add: bool,
+    ) -> None:  # fmt: skip
+        """d_x += (d_u - u mean(u d_u)) / rms(x), d_u = gain d_y; d_gain is overwritten, or added to."""
+        if not add:
+            d_gain.zero_()
+        d_gain.add_((u * d_y).sum(1))
         d_u = d_y * gain[:, None]
         d_u.addcmul_(u, (u * d_u).mean(-1, keepdim=True), value=-1)
         d_x.addcmul_(d_u, inverse_rms[..., None])
@@ -41,17 +46,17 @@ class Kernels:
             torch.mul(hidden, hidden, out=active)
             hidden.mul_(2)
 
-    def cross_entropy(self, logits: Tensor, targets: Tensor, losses: Tensor) -> None:
-        """Losses (M, N) of logits (M, N, V); the logits become the gradient of the mean over N."""
+    def cross_entropy(self, logits: Tensor, targets: Tensor, losses: Tensor, scale: float) -> None:
+        """Losses (M, N) of logits (M, N, V); the logits become their gradient, times a scale."""
         torch.logsumexp(logits, -1, out=losses)
         probability = logits.sub_(losses[..., None])
         at = targets[..., None]
         losses.copy_(probability.gather(-1, at)[..., 0]).neg_()
         probability.exp_().scatter_add_(-1, at, probability.new_full(at.shape, -1.0))
-        probability.div_(logits.shape[1])
+        probability.mul_(scale)
 
-    def attention_memory(self, qkv: Tensor) -> tuple[Tensor, ...]:
-        """What `attention_forward` keeps of one layer for `attention_backward`."""
+    def attention_memory(self, qkv: Tensor, scratch: Callable[..., Tensor]) -> tuple[Tensor, ...]:
+        """What `attention_forward` keeps for `attention_backward`, and the scratch memory of both."""
         g, t, _, h, k = qkv.shape
         return (*qkv.new_empty(2, g, h, t, k), qkv.new_empty(g, h, t, t))
 

@@ -69,13 +69,13 @@ void norm_forward(const float *x, const float *gain, float *u, float *y, float *
     }
 }
 
-/* d_x += (d_u - u mean(u d_u)) / rms(x), d_u = gain d_y; d_gain = sum of u d_y. */
+/* d_x += (d_u - u mean(u d_u)) / rms(x), d_u = gain d_y; d_gain = sum of u d_y, on top of what is there to add. */
 void norm_backward(const float *d_y, const float *u, const float *inverse_rms, const float *gain, float *d_x,
-                   float *d_gain, int64_t m, int64_t n, int64_t d, int64_t stride) {
+                   float *d_gain, int64_t m, int64_t n, int64_t d, int64_t stride, int64_t add) {
     for (int64_t row = 0; row < m * n; row++, d_y += d, u += d, d_x += d) {
         const float *g = gain + row / n * stride;
         float *d_g = d_gain + row / n * stride, r = inverse_rms[row], mean = 0;
-        if (row % n == 0) memset(d_g, 0, d * sizeof(float));
+        if (row % n == 0 && !add) memset(d_g, 0, d * sizeof(float));
 #pragma omp simd reduction(+ : mean)
         for (int64_t i = 0; i < d; i++) mean += d_y[i] * g[i] * u[i];
         mean /= d;

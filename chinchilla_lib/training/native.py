@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class NativeKernels(Kernels):
             return found
 
         self._norm_forward = function("norm_forward", 5, _F32, *[_I64] * 4)
-        self._norm_backward = function("norm_backward", 6, *[_I64] * 4)
+        self._norm_backward = function("norm_backward", 6, *[_I64] * 5)
         self._activate = {name: function(name, 2, _I64) for name in ("gelu", "relu2")}
         self._cross_entropy = function("cross_entropy", 3, _F32, _I64, _I64)
         self._attention_sizes = function("attention_sizes", 0, _I64, _I64, _I64 * 3)
@@ -93,22 +94,24 @@ class NativeKernels(Kernels):
         self._norm_forward(*_at(x, gain, u, y, inverse_rms), _EPSILON, *x.shape, gain.stride(0))
 
     def norm_backward(
-        self, d_y: Tensor, u: Tensor, inverse_rms: Tensor, gain: Tensor, d_x: Tensor, d_gain: Tensor
-    ) -> None:
-        self._norm_backward(*_at(d_y, u, inverse_rms, gain, d_x, d_gain), *d_y.shape, gain.stride(0))
+        self, d_y: Tensor, u: Tensor, inverse_rms: Tensor, gain: Tensor, d_x: Tensor, d_gain: Tensor,
+        *, add: bool,
+    ) -> None:  # fmt: skip
+        tensors = _at(d_y, u, inverse_rms, gain, d_x, d_gain)
+        self._norm_backward(*tensors, *d_y.shape, gain.stride(0), add)
 
     def activate(self, name: str, hidden: Tensor, active: Tensor) -> None:
         self._activate[name](*_at(hidden, active), hidden.numel())
 
-    def cross_entropy(self, logits: Tensor, targets: Tensor, losses: Tensor) -> None:
-        _, n_tokens, vocabulary = logits.shape
-        self._cross_entropy(*_at(logits, targets, losses), 1 / n_tokens, losses.numel(), vocabulary)
+    def cross_entropy(self, logits: Tensor, targets: Tensor, losses: Tensor, scale: float) -> None:
+        self._cross_entropy(*_at(logits, targets, losses), scale, losses.numel(), logits.shape[-1])
 
-    def attention_memory(self, qkv: Tensor) -> tuple[Tensor, ...]:
+    def attention_memory(self, qkv: Tensor, scratch: Callable[..., Tensor]) -> tuple[Tensor, ...]:
         g, t, _, h, k = qkv.shape
         sizes = (_I64 * 3)()
         self._attention_sizes(t, k, sizes)
-        return qkv.new_empty(g * h * sizes[0]), qkv.new_empty(g * h * sizes[1]), qkv.new_empty(sizes[2])
+        kept = qkv.new_empty(g * h * sizes[0]), qkv.new_empty(g * h * sizes[1])
+        return *kept, scratch("attention", sizes[2])
 
     def attention_forward(
         self, qkv: Tensor, cos: Tensor, sin: Tensor, memory: tuple[Tensor, ...], out: Tensor

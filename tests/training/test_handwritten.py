@@ -6,6 +6,7 @@ from torch import Tensor
 
 from chinchilla_lib.architecture import TransformerShape
 from chinchilla_lib.sweeps.tiers import rope_shape
+from chinchilla_lib.training import handwritten
 from chinchilla_lib.training.handwritten import HandwrittenGradients
 from chinchilla_lib.training.kernels import Kernels
 from chinchilla_lib.training.model import Transformer
@@ -72,6 +73,34 @@ def test_loss_and_gradients_are_those_of_autograd(shape: TransformerShape, n_mod
 def test_so_they_are_with_the_compiled_kernels(shape: TransformerShape, n_models: int, batch: int) -> None:
     kernels = choose_kernels(shape.kv_size, torch.float32)
     assert_equal_to_autograd(shape, n_models, batch, kernels, torch.float32, 3e-5)
+
+
+@settings(max_examples=30)
+@given(shapes.filter(lambda shape: shape.d_model >= 8), st.integers(1, 3), st.sampled_from([(2, 1), (6, 2)]))
+def test_so_they_are_in_parts(shape: TransformerShape, n_models: int, sizes: tuple[int, int]) -> None:
+    batch, part = sizes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handwritten, "_sequences_of_a_part", lambda *_: part)
+        assert_equal_to_autograd(shape, n_models, batch, Kernels(), torch.float64, 1e-11)
+        kernels = choose_kernels(shape.kv_size, torch.float32)
+        assert_equal_to_autograd(shape, n_models, batch, kernels, torch.float32, 3e-5)
+
+
+@pytest.mark.parametrize(
+    ("d_model", "n_layers", "batch", "part"),
+    [
+        (16, 2, 8, 8),
+        (32, 2, 8, 8),
+        (64, 3, 8, 4),
+        (128, 4, 8, 2),
+        (128, 4, 7, 1),
+        (128, 4, 1, 1),
+        (384, 6, 8, 4),
+    ],
+)
+def test_what_is_kept_decides_the_size_of_a_part(d_model: int, n_layers: int, batch: int, part: int) -> None:
+    shape = rope_shape(d_model, n_layers=n_layers, vocab_size=512, seq_len=128)
+    assert handwritten._sequences_of_a_part(shape, batch) == part
 
 
 @pytest.mark.parametrize("family", ["rope", "fast"])
