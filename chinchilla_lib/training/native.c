@@ -235,7 +235,7 @@ typedef struct {
 INLINE void unpack(const float *qkv, const float *cos, const float *sin, float *q, Sizes s) {
     const int64_t half = s.k / 2, block = s.t_pad * s.k_pad, row = 3 * s.width;
     float *key = q + block, *v = key + block, scale = 1 / sqrtf(s.k);
-    memset(q, 0, 3 * block * sizeof(float));
+    if (s.t < s.t_pad || s.k < s.k_pad) memset(q, 0, 3 * block * sizeof(float));
     for (int64_t i = 0; i < s.t; i++) {
         const float *x = qkv + i * row, *y = x + s.width, *c = cos + i * s.k, *n = sin + i * s.k;
         float *to_q = q + i * s.k_pad, *to_k = key + i * s.k_pad;
@@ -294,6 +294,8 @@ INLINE void head_backward(const float *qkv, const float *cos, const float *sin, 
     for (int64_t i = 0; i < s.t; i += ROWS) {
         int64_t columns = up(i + ROWS, 2 * LANES), n = i + ROWS;
         const float *e_i = e + i * s.t_pad;
+        for (int r = 0; r < ROWS && i + ROWS < s.t; r++) /* of the next rows, while these are worked on */
+            for (int64_t j = 0; j < n + ROWS; j += LANES) __builtin_prefetch(e_i + (ROWS + r) * s.t_pad + j);
         scores(d_o + i * s.k_pad, s.k_pad, v_t, d_e, s.k, columns, s.t_pad, ROWS);
         for (int r = 0; r < ROWS; r++)
             for (int64_t j = r * s.t_pad; j < r * s.t_pad + columns; j += LANES)
