@@ -87,7 +87,7 @@ audit: setup  ## ask the advisory databases about every pinned package (needs a 
 	@$(VENV_PYTHON) -c "import pip_audit" 2>/dev/null || $(call install_extra,audit)
 	@$(VENV_PYTHON) -m pip_audit --requirement constraints.txt --no-deps --disable-pip $(ARGS)
 
-test-floors: setup  ## the library's tests at the versions of Colab, and at the newest there are
+test-floors: setup  ## the library's tests at the oldest versions it promises, and at the newest there are
 	@$(VENV_PYTHON) -m book._tools.floors $(ARGS)
 
 release: setup  ## build source archive and wheel, and check them as a user would; uploads nothing

@@ -1,4 +1,4 @@
-"""Run the library's tests at the oldest versions it promises, those of Colab, and at the newest there are.
+"""Run the library's tests at the oldest versions it promises (Colab's, an older torch), and at the newest.
 
 Each has an environment of its own, ``.venv-floors`` and ``.venv-newest``, without the book's packages: what a
 student on Colab has, and what ``pip install`` gives tomorrow.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COLAB = ("numpy==2.0.2", "scipy==1.16.3", "pandas==2.2.2", "matplotlib==3.10.0")
+FLOORS = ("numpy==2.0.2", "scipy==1.16.3", "pandas==2.2.2", "matplotlib==3.10.0", "torch==2.6.0")
 SHOWN = ("numpy", "scipy", "pandas", "matplotlib", "torch")
 TESTED = ("pytest", "pytest-xdist", "hypothesis", "ipython", "pyyaml")
 ROOMS = (
@@ -33,8 +33,8 @@ def environment(name: str) -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    versions = list(COLAB) if name == "floors" else ["--upgrade", "pandas"]
-    say(f"packages of {folder.name}: {', '.join(COLAB) if name == 'floors' else 'the newest'}")
+    versions = list(FLOORS) if name == "floors" else ["--upgrade", "pandas"]
+    say(f"packages of {folder.name}: {', '.join(FLOORS) if name == 'floors' else 'the newest'}")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # pip, and not uv: where torch comes from is the user's own setting.
     subprocess.run([*pip, *versions, *TESTED, "--editable", f"{ROOT}[plots,corpora,ray]"], check=True)
