@@ -193,8 +193,9 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         if ends:
             low, high = ([(flops, end[side]) for flops, *end in ends] for side in (0, 1))
             bands[quantity] = (_Curve.through(quantity, low), _Curve.through(quantity, high))
-    intervals = content.get("intervals") or {}
-    level = intervals.get("level")
+    told = content.get("intervals") or {}
+    level = None if told.get("level") is None else _real(told["level"])
+    intervals = {key: _ends(told[key]) for key in _FIELDS if told.get(key) is not None}
     return _Frontier(
         name=name,
         about=f"method {content.get('headline', content['method'])}, fitted to {content['source']}",
@@ -207,7 +208,7 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
         verdict_reason=_text_of(content, "verdict_reason"),
         loss=_Curve.through("loss", losses) if losses else None,
         bands=bands,
-        level=None if level is None else _real(level),
+        level=level,
         flops_range=_range_of(content),
         counted=_counted(content.get("diagnostics") or {}),
     )
@@ -216,7 +217,16 @@ def _from_json(name: str, content: Mapping[str, Any]) -> _Frontier:
 def _real(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"found {repr(value)[:60]} where a number must stand")
+    if not math.isfinite(value):
+        raise InputError(f"found {value} where a finite number must stand")
     return float(value)
+
+
+def _ends(value: Any) -> list[float | None]:
+    """Of an interval, which may be open."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise InputError(f"found {repr(value)[:60]} where the two ends of an interval must stand")
+    return [None if end is None else _real(end) for end in value]
 
 
 def _text_of(content: Mapping[str, Any], name: str) -> str | None:

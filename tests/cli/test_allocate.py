@@ -175,6 +175,9 @@ def test_bad_values_cost_one_line(
         json.dumps(FIT | {"frontier": [{"flops": 1e20, "loss": float("nan")}]}),
         json.dumps(FIT | {"frontier": [{"flops": 1e20, "intervals": {"n_params": [1e9]}}]}),
         json.dumps(FIT | {"frontier": [{"flops": 1e20, "intervals": {"n_params": [-1e9, 1e9]}}]}),
+        json.dumps(FIT | {"intervals": {"level": 0.9, "A": [float("nan"), 2.0]}}),
+        json.dumps(FIT | {"intervals": {"level": 0.9, "A": [1.0, 2.0, 3.0]}}),
+        json.dumps(FIT | {"intervals": {"level": float("inf"), "A": [1.0, 2.0]}}),
     ],
 )
 def test_files_that_hold_no_fit_are_refused(
