@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOORS = ("numpy==2.0.2", "scipy==1.16.3", "pandas==2.2.2", "matplotlib==3.10.0", "torch==2.6.0")
+COLAB = ("numpy==2.0.2", "scipy==1.16.3", "pandas==2.2.2", "matplotlib==3.10.0")
+FLOORS = (*COLAB, "torch==2.6.0")
 SHOWN = ("numpy", "scipy", "pandas", "matplotlib", "torch")
 TESTED = ("pytest", "pytest-xdist", "hypothesis", "ipython", "pyyaml")
 ROOMS = (

@@ -69,4 +69,5 @@ def test_the_strangers_table_has_the_exponent_that_was_put_in(tmp_path: Path) ->
 def test_the_floors_are_the_versions_with_which_students_work() -> None:
     lines = (ROOT / "coursework" / "constraints.txt").read_text().splitlines()
     assert set(floors.COLAB) <= {line.split(";")[0].strip() for line in lines}
+    assert "torch>=2.6" in (ROOT / "pyproject.toml").read_text() and "torch==2.6.0" in floors.FLOORS
     assert [room for room in floors.ROOMS if not (ROOT / room).exists()] == []
