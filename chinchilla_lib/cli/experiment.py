@@ -266,7 +266,7 @@ def _find_forecast(
         try:
             forecast: Forecast = parse_json(path.read_bytes())
         except InputError as error:
-            raise InputError(f"{path}: {error}; remove it, and the forecast is made again") from None
+            raise InputError(f"{path}: {error}; bring it back as it was written") from None
         return forecast
     if (shipped := load_forecast(name)) is not None:
         return shipped

@@ -107,7 +107,7 @@ def test_bubblewrap_hides_the_users_files_and_keeps_writes_inside(tmp_path: Path
         str(tmp_path / "grades.csv"),
         str(sandbox.ROOT / "coursework" / "masters"),
         "/home",
-        "/root/.ssh",
+        str(Path.home() / ".ssh"),
     ]
     said = f"[os.path.exists(place) for place in {looked!r}]"
     assert json.loads(run(tmp_path, answer(said) + code, BUBBLEWRAP).answer) == [False] * 4

@@ -152,6 +152,17 @@ def test_a_forecast_is_committed_before_it_is_tested(
     assert {row.split(",")[0] for row in rows[1:]} == {"fit", "test"}
 
 
+def test_a_damaged_forecast_is_not_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiment, "load_forecast", lambda name: None)
+    path = tmp_path / experiment.FORECAST
+    path.write_text('{"made": "2026-01-01", "made": "2026-02-02"}')
+    with pytest.raises(
+        InputError, match=r"'made' stands twice in one object; bring it back as it was written"
+    ):
+        experiment._find_forecast(EXPERIMENTS["forecast"], "cpu-20", tmp_path, None, {})
+    assert "2026-02-02" in path.read_text()
+
+
 def test_finished_runs_of_other_experiments_are_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -229,7 +229,7 @@ def _read_record(data: bytes, folder: Path, *, signed: bool) -> None:
 def _run_id(content: bytes) -> str:
     try:
         return RunConfig.from_dict(json.loads(content)["record"]["config"]).run_id
-    except Exception:
+    except (InputError, ValueError, LookupError, TypeError, RecursionError):  # then any name will do
         return "any"
 
 

@@ -111,6 +111,12 @@ def test_a_damaged_state_is_named_and_the_one_before_it_taken(
     assert load_state(tmp_path) is None
 
 
+def test_what_a_killed_process_left_half_written_goes_with_the_next_state(tmp_path: Path) -> None:
+    (tmp_path / ".state-0000000001.safetensors.1f.partial").write_bytes(b"half")
+    save_state(tmp_path, 2, {"x": torch.ones(2)}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["state-0000000002.safetensors"]
+
+
 @pytest.mark.fault_selection
 def test_a_full_disk_leaves_the_earlier_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_state(tmp_path, 1, some_state(1), {})
