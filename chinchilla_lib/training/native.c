@@ -1,14 +1,27 @@
 /* The parts of a training step that are not matrix products over all tokens, each in one pass over memory.
 
    Arrays are contiguous float32 unless a stride is given. M models are trained side by side; a row is one
-   token. Vectors of 16 floats are the compiler's own: it maps them to whatever the processor has. */
+   token. Vectors are the compiler's own, as wide as the processor's: of wider ones it makes very slow code. */
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX512F__)
 #define LANES 16
+#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif defined(__AVX2__)
+#define LANES 8
+#define LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define LANES 4
+#define LOW 0, 4, 1, 5
+#define HIGH 2, 6, 3, 7
+#endif
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -18,6 +31,15 @@ INLINE void store(float *p, vec x) { *(vec *)p = x; }
 INLINE vec splat(float x) { return x - (vec){0}; }
 INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+
+/* Lanes of a and b in turn: of their first halves, and of their second. */
+#ifdef __clang__
+INLINE vec low(vec a, vec b) { return __builtin_shufflevector(a, b, LOW); }
+INLINE vec high(vec a, vec b) { return __builtin_shufflevector(a, b, HIGH); }
+#else
+INLINE vec low(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){LOW}); }
+INLINE vec high(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){HIGH}); }
+#endif
 
 INLINE float total(vec x) {
     float lane[LANES], s = 0;
@@ -87,18 +109,13 @@ void norm_backward(const float *d_y, const float *u, const float *inverse_rms, c
     }
 }
 
-/* active = relu(hidden)^2; hidden becomes its derivative. */
-void relu2(float *hidden, float *active, int64_t n) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float x = hidden[i] > 0 ? hidden[i] : 0;
-        active[i] = x * x;
-        hidden[i] = 2 * x;
-    }
+INLINE void relu2_of(vec x, float *slope, float *active) {
+    vec y = choose(x < 0.0f, (vec){0}, x);
+    store(active, y * y);
+    store(slope, 2.0f * y);
 }
 
-/* active = hidden cdf(hidden), cdf of the normal distribution; hidden becomes the derivative, cdf + x pdf.
-   erf by Abramowitz & Stegun 7.1.26, to 1.5e-7. */
+/* erf by Abramowitz & Stegun 7.1.26, to 1.5e-7. */
 INLINE void gelu_of(vec x, float *slope, float *active) {
     vec z = choose(x < 0.0f, -x, x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
     vec e = exp_of_negative(-z * z);
@@ -108,17 +125,22 @@ INLINE void gelu_of(vec x, float *slope, float *active) {
     store(slope, cdf + x * e * 0.39894228f);
 }
 
-void gelu(float *hidden, float *active, int64_t n) {
-    int64_t whole = n / LANES * LANES;
-    for (int64_t i = 0; i < whole; i += LANES) gelu_of(load(hidden + i), hidden + i, active + i);
-    if (whole < n) {
-        float in[LANES] = {0}, out[LANES];
-        memcpy(in, hidden + whole, (n - whole) * sizeof(float));
-        gelu_of(load(in), in, out);
-        memcpy(hidden + whole, in, (n - whole) * sizeof(float));
-        memcpy(active + whole, out, (n - whole) * sizeof(float));
+#define ACTIVATE(of) \
+    int64_t whole = n / LANES * LANES; \
+    for (int64_t i = 0; i < whole; i += LANES) of(load(hidden + i), hidden + i, active + i); \
+    if (whole < n) { \
+        float in[LANES] = {0}, out[LANES]; \
+        memcpy(in, hidden + whole, (n - whole) * sizeof(float)); \
+        of(load(in), in, out); \
+        memcpy(hidden + whole, in, (n - whole) * sizeof(float)); \
+        memcpy(active + whole, out, (n - whole) * sizeof(float)); \
     }
-}
+
+/* active = relu(hidden)^2; hidden becomes its derivative. */
+void relu2(float *hidden, float *active, int64_t n) { ACTIVATE(relu2_of) }
+
+/* active = hidden cdf(hidden), cdf of the normal distribution; hidden becomes the derivative, cdf + x pdf. */
+void gelu(float *hidden, float *active, int64_t n) { ACTIVATE(gelu_of) }
 
 /* Losses of n rows of v logits; the logits become scale times the gradient of the loss by them. */
 void cross_entropy(float *logits, const int64_t *target, float *loss, float scale, int64_t n, int64_t v) {
@@ -148,16 +170,18 @@ void cross_entropy(float *logits, const int64_t *target, float *loss, float scal
 }
 
 /* Attention of one head: softmax of the causal scores, values of one sequence. Positions are padded to a
-   multiple of 32, t_pad, head widths to KV vectors, k_pad. ROWS queries are held in registers at a time. */
+   multiple of two vectors, t_pad, head widths to k_pad, 16 or a higher power of two. Sums of ROWS queries and two
+   vectors are held in registers at a time; ROWS divides LANES. */
+
+#define ROWS (LANES > 8 ? 8 : 4)
 
 INLINE int64_t up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
-/* out (ROWS, columns) = a (ROWS, k) b (k, t_pad); columns is a multiple of 32. */
+/* out (ROWS, columns) = a (ROWS, k) b (k, t_pad); columns is a multiple of two vectors. */
 INLINE void scores(const float *a, int64_t a_row, const float *b, float *out, int64_t k, int64_t columns,
-                   int64_t t_pad, const int ROWS) {
+                   int64_t t_pad) {
     for (int64_t j = 0; j < columns; j += 2 * LANES) {
-        vec acc[8][2];
-        for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = (vec){0};
+        vec acc[ROWS][2] = {0};
         for (int64_t i = 0; i < k; i++) {
             vec b0 = load(b + i * t_pad + j), b1 = load(b + i * t_pad + j + LANES);
             for (int r = 0; r < ROWS; r++) {
@@ -173,58 +197,85 @@ INLINE void scores(const float *a, int64_t a_row, const float *b, float *out, in
     }
 }
 
+/* How many vectors of a row of k_pad floats are worked on at a time. */
+#define AT_ONCE(k_pad) ((k_pad) > LANES ? 2 : 1)
+
 /* out (ROWS, k_pad) = a (ROWS, n) b (n, k_pad). */
-INLINE void weighted_sum(const float *a, int64_t a_row, const float *b, float *out, int64_t n, const int ROWS,
-                         const int KV) {
-    vec acc[8][8];
-    for (int r = 0; r < ROWS; r++)
-        for (int c = 0; c < KV; c++) acc[r][c] = (vec){0};
-    for (int64_t j = 0; j < n; j++)
-        for (int c = 0; c < KV; c++) {
-            vec x = load(b + (j * KV + c) * LANES);
-            for (int r = 0; r < ROWS; r++) acc[r][c] += a[r * a_row + j] * x;
-        }
-    for (int r = 0; r < ROWS; r++)
-        for (int c = 0; c < KV; c++) store(out + (r * KV + c) * LANES, acc[r][c]);
+INLINE void weighted_sum(const float *a, int64_t a_row, const float *b, float *out, int64_t n, const int64_t k_pad) {
+    for (int64_t i = 0; i < k_pad; i += AT_ONCE(k_pad) * LANES) {
+        vec acc[ROWS][2] = {0};
+        for (int64_t j = 0; j < n; j++)
+            for (int c = 0; c < AT_ONCE(k_pad); c++) {
+                vec x = load(b + j * k_pad + i + c * LANES);
+                for (int r = 0; r < ROWS; r++) acc[r][c] += a[r * a_row + j] * x;
+            }
+        for (int r = 0; r < ROWS; r++)
+            for (int c = 0; c < AT_ONCE(k_pad); c++) store(out + r * k_pad + i + c * LANES, acc[r][c]);
+    }
 }
 
 /* out (n, k_pad) += a' b for a (ROWS, n), b (ROWS, k_pad). */
-INLINE void add_outer(const float *a, int64_t a_row, const float *b, float *out, int64_t n, const int ROWS,
-                      const int KV) {
-    vec held[8][8];
-    for (int r = 0; r < ROWS; r++)
-        for (int c = 0; c < KV; c++) held[r][c] = load(b + (r * KV + c) * LANES);
-    for (int64_t j = 0; j < n; j++)
-        for (int c = 0; c < KV; c++) {
-            vec x = load(out + (j * KV + c) * LANES);
-            for (int r = 0; r < ROWS; r++) x += a[r * a_row + j] * held[r][c];
-            store(out + (j * KV + c) * LANES, x);
+INLINE void add_outer(const float *a, int64_t a_row, const float *b, float *out, int64_t n, const int64_t k_pad) {
+    for (int64_t i = 0; i < k_pad; i += AT_ONCE(k_pad) * LANES) {
+        vec held[ROWS][2];
+        for (int r = 0; r < ROWS; r++)
+            for (int c = 0; c < AT_ONCE(k_pad); c++) held[r][c] = load(b + r * k_pad + i + c * LANES);
+        for (int64_t j = 0; j < n; j++)
+            for (int c = 0; c < AT_ONCE(k_pad); c++) {
+                vec x = load(out + j * k_pad + i + c * LANES);
+                for (int r = 0; r < ROWS; r++) x += a[r * a_row + j] * held[r][c];
+                store(out + j * k_pad + i + c * LANES, x);
+            }
+    }
+}
+
+INLINE void turn(const vec *from, vec *to) {
+    UNROLL for (int r = 0; r < LANES; r += 2) {
+        to[r] = low(from[r / 2], from[(r + LANES) / 2]);
+        to[r + 1] = high(from[r / 2], from[(r + LANES) / 2]);
+    }
+}
+
+/* out (k_pad, t_pad) = x' for x (t_pad, k_pad). In a square, an address is row and lane, so many bits each; each turn
+   moves them left by one, and after half of them lanes are rows. */
+static void transpose(const float *x, float *out, int64_t t_pad, int64_t k_pad) {
+    for (int64_t i = 0; i < k_pad; i += LANES)
+        for (int64_t j = 0; j < t_pad; j += LANES) {
+            vec a[LANES], b[LANES], *c = LANES == 8 ? b : a;
+            UNROLL for (int r = 0; r < LANES; r++) a[r] = load(x + (j + r) * k_pad + i);
+            turn(a, b);
+            turn(b, a);
+            if (LANES > 4) turn(a, b);
+            if (LANES > 8) turn(b, a);
+            UNROLL for (int r = 0; r < LANES; r++) store(out + (i + r) * t_pad + j, c[r]);
         }
 }
 
-INLINE void transpose(const float *x, float *out, int64_t t_pad, int64_t k, int64_t k_pad) {
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < t_pad; j++) out[i * t_pad + j] = x[j * k_pad + i];
-}
-
-/* Softmax of a row of scores over its first n columns, unnormalised: 0 from there to columns. Gives the sum. */
-INLINE float exponentials(float *row, int64_t n, int64_t columns) {
-    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const vec none = splat(-INFINITY);
-    int64_t whole = n / LANES * LANES;
-    ivec inside = lane < (int32_t)(n - whole);
-    vec top = whole < columns ? choose(inside, load(row + whole), none) : none, edge = top, sum;
-    for (int64_t j = 0; j < whole; j += LANES) top = larger(top, load(row + j));
-    float peak = largest(top);
-    sum = exp_of_negative(edge - peak);
-    if (whole < columns) store(row + whole, sum);
-    for (int64_t j = 0; j < whole; j += LANES) {
-        vec e = exp_of_negative(load(row + j) - peak);
-        store(row + j, e);
-        sum += e;
+/* e = exp(scores - largest of the row) of the ROWS queries from the i-th on, 0 beyond the diagonal up to the end of
+   the vector that it crosses; what lies further is not read. Query after query, each would wait for its sums. */
+INLINE void exponentials(float *e, float *inverse_sum, int64_t i, int64_t t_pad) {
+    static const int32_t lane[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const int64_t last = i / LANES * LANES;
+    vec top[ROWS], sum[ROWS];
+    float peak[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+        ivec inside = *(const ivec *)lane <= (int32_t)(i + r - last);
+        top[r] = sum[r] = choose(inside, load(e + r * t_pad + last), splat(-INFINITY));
     }
-    for (int64_t j = whole + LANES; j < columns; j += LANES) store(row + j, (vec){0});
-    return total(sum);
+    for (int64_t j = 0; j < last; j += LANES)
+        for (int r = 0; r < ROWS; r++) top[r] = larger(top[r], load(e + r * t_pad + j));
+    for (int r = 0; r < ROWS; r++) peak[r] = largest(top[r]);
+    for (int r = 0; r < ROWS; r++) {
+        sum[r] = exp_of_negative(sum[r] - peak[r]);
+        store(e + r * t_pad + last, sum[r]);
+    }
+    for (int64_t j = 0; j < last; j += LANES)
+        for (int r = 0; r < ROWS; r++) {
+            vec x = exp_of_negative(load(e + r * t_pad + j) - peak[r]);
+            store(e + r * t_pad + j, x);
+            sum[r] += x;
+        }
+    for (int r = 0; r < ROWS; r++) inverse_sum[r] = 1 / total(sum[r]);
 }
 
 typedef struct {
@@ -252,18 +303,17 @@ INLINE void unpack(const float *qkv, const float *cos, const float *sin, float *
 
 /* Keeps e = exp(scores - largest of the row), 0 beyond the diagonal, and the inverse of its row sums. */
 INLINE void head_forward(const float *qkv, const float *cos, const float *sin, float *e, float *inverse_sum,
-                         float *out, float *scratch, Sizes s, const int ROWS, const int KV) {
+                         float *out, float *scratch, Sizes s) {
     const int64_t block = s.t_pad * s.k_pad;
     float *q = scratch, *v = q + 2 * block, *k_t = v + block, *o = k_t + block;
     unpack(qkv, cos, sin, q, s);
-    transpose(q + block, k_t, s.t_pad, s.k, s.k_pad);
+    transpose(q + block, k_t, s.t_pad, s.k_pad);
     for (int64_t i = 0; i < s.t; i += ROWS) {
         int64_t columns = up(i + ROWS, 2 * LANES);
         float *e_i = e + i * s.t_pad;
-        scores(q + i * s.k_pad, s.k_pad, k_t, e_i, s.k, columns, s.t_pad, ROWS);
-        for (int r = 0; r < ROWS; r++)
-            inverse_sum[i + r] = 1 / exponentials(e_i + r * s.t_pad, i + r + 1, columns);
-        weighted_sum(e_i, s.t_pad, v, o, i + ROWS, ROWS, KV);
+        scores(q + i * s.k_pad, s.k_pad, k_t, e_i, s.k, columns, s.t_pad);
+        exponentials(e_i, inverse_sum + i, i, s.t_pad);
+        weighted_sum(e_i, s.t_pad, v, o, i + ROWS, s.k_pad);
         for (int r = 0; r < ROWS && i + r < s.t; r++)
             for (int64_t j = 0; j < s.k; j++)
                 out[(i + r) * s.width + j] = o[r * s.k_pad + j] * inverse_sum[i + r];
@@ -272,13 +322,13 @@ INLINE void head_forward(const float *qkv, const float *cos, const float *sin, f
 
 INLINE void head_backward(const float *qkv, const float *cos, const float *sin, const float *e,
                           const float *inverse_sum, const float *out, const float *d_out, float *d_qkv,
-                          float *scratch, Sizes s, const int ROWS, const int KV) {
+                          float *scratch, Sizes s) {
     const int64_t half = s.k / 2, block = s.t_pad * s.k_pad, row = 3 * s.width;
     float *q = scratch, *key = q + block, *v = key + block, *v_t = v + block;
     float *d_q = v_t + block, *d_k = d_q + block, *d_v = d_k + block, *d_o = d_v + block;
-    float *d_e = d_o + block, *mean = d_e + 8 * s.t_pad, scale = 1 / sqrtf(s.k);
+    float *d_e = d_o + block, *mean = d_e + ROWS * s.t_pad, scale = 1 / sqrtf(s.k);
     unpack(qkv, cos, sin, q, s);
-    transpose(v, v_t, s.t_pad, s.k, s.k_pad);
+    transpose(v, v_t, s.t_pad, s.k_pad);
     memset(d_k, 0, 3 * block * sizeof(float));
     memset(mean, 0, s.t_pad * sizeof(float));
     for (int64_t i = 0; i < s.t; i++) {
@@ -296,13 +346,13 @@ INLINE void head_backward(const float *qkv, const float *cos, const float *sin, 
         const float *e_i = e + i * s.t_pad;
         for (int r = 0; r < ROWS && i + ROWS < s.t; r++) /* of the next rows, while these are worked on */
             for (int64_t j = 0; j < n + ROWS; j += LANES) __builtin_prefetch(e_i + (ROWS + r) * s.t_pad + j);
-        scores(d_o + i * s.k_pad, s.k_pad, v_t, d_e, s.k, columns, s.t_pad, ROWS);
+        scores(d_o + i * s.k_pad, s.k_pad, v_t, d_e, s.k, columns, s.t_pad);
         for (int r = 0; r < ROWS; r++)
-            for (int64_t j = r * s.t_pad; j < r * s.t_pad + columns; j += LANES)
+            for (int64_t j = r * s.t_pad; j < r * s.t_pad + n; j += LANES)
                 store(d_e + j, (load(d_e + j) - mean[i + r]) * load(e_i + j));
-        weighted_sum(d_e, s.t_pad, key, d_q + i * s.k_pad, n, ROWS, KV);
-        add_outer(d_e, s.t_pad, q + i * s.k_pad, d_k, n, ROWS, KV);
-        add_outer(e_i, s.t_pad, d_o + i * s.k_pad, d_v, n, ROWS, KV);
+        weighted_sum(d_e, s.t_pad, key, d_q + i * s.k_pad, n, s.k_pad);
+        add_outer(d_e, s.t_pad, q + i * s.k_pad, d_k, n, s.k_pad);
+        add_outer(e_i, s.t_pad, d_o + i * s.k_pad, d_v, n, s.k_pad);
     }
     for (int64_t i = 0; i < s.t; i++) {
         float *x = d_qkv + i * row, *y = x + s.width;
@@ -318,17 +368,26 @@ INLINE void head_backward(const float *qkv, const float *cos, const float *sin, 
     }
 }
 
-/* k_pad is 16, 32, 64 or 128. */
+/* CALL with sizes that the compiler knows: k_pad, and k where it is the same. */
+#define KNOWN(K, K_PAD, CALL) { \
+        s.k = K; \
+        s.k_pad = K_PAD; \
+        CALL; \
+    } break
 #define FOR_EACH_WIDTH(CALL) \
-    switch (s.k_pad / LANES) { \
-    case 1: CALL(8, 1); break; \
-    case 2: CALL(8, 2); break; \
-    case 4: CALL(4, 4); break; \
-    case 8: CALL(2, 8); break; \
+    switch (s.k == s.k_pad ? s.k : -s.k_pad) { \
+    case 16: KNOWN(16, 16, CALL); \
+    case 32: KNOWN(32, 32, CALL); \
+    case 64: KNOWN(64, 64, CALL); \
+    case 128: KNOWN(128, 128, CALL); \
+    case -16: KNOWN(k, 16, CALL); \
+    case -32: KNOWN(k, 32, CALL); \
+    case -64: KNOWN(k, 64, CALL); \
+    case -128: KNOWN(k, 128, CALL); \
     }
 
 INLINE Sizes sizes_of(int64_t t, int64_t h, int64_t k) {
-    int64_t k_pad = LANES;
+    int64_t k_pad = 16;
     while (k_pad < k) k_pad *= 2;
     return (Sizes){t, h, k, up(t, 2 * LANES), k_pad, h * k};
 }
@@ -338,7 +397,7 @@ void attention_sizes(int64_t t, int64_t k, int64_t *sizes) {
     Sizes s = sizes_of(t, 1, k);
     sizes[0] = s.t_pad * s.t_pad;
     sizes[1] = s.t_pad;
-    sizes[2] = 8 * s.t_pad * s.k_pad + 9 * s.t_pad;
+    sizes[2] = 8 * s.t_pad * s.k_pad + (ROWS + 1) * s.t_pad;
 }
 
 /* qkv (g, t, 3, h, k) to out (g, t, h, k); cos and sin (t, k), sin with the sign of the rotation. */
@@ -347,11 +406,8 @@ void attention_forward(const float *qkv, const float *cos, const float *sin, flo
     Sizes s = sizes_of(t, h, k);
     for (int64_t i = 0; i < g * h; i++) {
         int64_t first = i / h * t * s.width, head = i % h * k;
-#define CALL(ROWS, KV) \
-    head_forward(qkv + 3 * first + head, cos, sin, e + i * s.t_pad * s.t_pad, inverse_sum + i * s.t_pad, \
-                 out + first + head, scratch, s, ROWS, KV)
-        FOR_EACH_WIDTH(CALL)
-#undef CALL
+        FOR_EACH_WIDTH(head_forward(qkv + 3 * first + head, cos, sin, e + i * s.t_pad * s.t_pad,
+                                    inverse_sum + i * s.t_pad, out + first + head, scratch, s))
     }
 }
 
@@ -361,10 +417,8 @@ void attention_backward(const float *qkv, const float *cos, const float *sin, co
     Sizes s = sizes_of(t, h, k);
     for (int64_t i = 0; i < g * h; i++) {
         int64_t first = i / h * t * s.width, head = i % h * k;
-#define CALL(ROWS, KV) \
-    head_backward(qkv + 3 * first + head, cos, sin, e + i * s.t_pad * s.t_pad, inverse_sum + i * s.t_pad, \
-                  out + first + head, d_out + first + head, d_qkv + 3 * first + head, scratch, s, ROWS, KV)
-        FOR_EACH_WIDTH(CALL)
-#undef CALL
+        FOR_EACH_WIDTH(head_backward(qkv + 3 * first + head, cos, sin, e + i * s.t_pad * s.t_pad,
+                                     inverse_sum + i * s.t_pad, out + first + head, d_out + first + head,
+                                     d_qkv + 3 * first + head, scratch, s))
     }
 }

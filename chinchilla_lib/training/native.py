@@ -28,11 +28,16 @@ _I64, _F32 = ctypes.c_int64, ctypes.c_float
 _log = logging.getLogger(__name__)
 
 
-def build_kernels() -> "NativeKernels":
+def build_kernels(*flags: str) -> "NativeKernels":
     """Compile ``native.c``, or load what an earlier process compiled.
 
     The library lies in the user's cache folder under a name that holds a digest of the source, the
-    compiler and the processor.
+    compiler, its flags and the processor.
+
+    Parameters
+    ----------
+    flags : str
+        More of them for the compiler, such as ``-mno-avx512f`` for the vectors of another processor.
 
     Raises
     ------
@@ -43,7 +48,8 @@ def build_kernels() -> "NativeKernels":
     if compiler is None:
         raise OSError("there is no C compiler")
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-    parts = (_SOURCE.read_bytes(), version, " ".join(_FLAGS).encode(), _processor().encode())
+    flags = *_FLAGS, *flags
+    parts = (_SOURCE.read_bytes(), version, " ".join(flags).encode(), _processor().encode())
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chinchilla-lib"
     library = cache / f"kernels-{digest}.so"
@@ -51,7 +57,7 @@ def build_kernels() -> "NativeKernels":
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             built = Path(folder) / "kernels.so"
-            command = [compiler, *_FLAGS, str(_SOURCE), "-o", str(built), "-lm"]
+            command = [compiler, *flags, str(_SOURCE), "-o", str(built), "-lm"]
             subprocess.run(command, check=True, capture_output=True, timeout=300)
             built.replace(library)
     return NativeKernels(ctypes.CDLL(str(library)))

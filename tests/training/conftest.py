@@ -1,3 +1,4 @@
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,6 +6,8 @@ import pytest
 import torch
 
 from chinchilla_lib.corpus.shards import Shards
+from chinchilla_lib.training.kernels import Kernels
+from chinchilla_lib.training.native import build_kernels
 from tests.tiny_corpus import write_tiny_shards
 
 
@@ -12,6 +15,22 @@ from tests.tiny_corpus import write_tiny_shards
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     """The invented corpus."""
     return write_tiny_shards(Path(tmp_path_factory.mktemp("corpus")) / "invented")
+
+
+VECTORS = ["", "-mno-avx512f", "-mno-avx2"] if platform.machine() in {"x86_64", "AMD64"} else [""]
+"""Flags for the widest vectors there are, and for those of other processors."""
+
+
+@pytest.fixture(scope="session", params=VECTORS, ids=lambda flag: flag or "widest")
+def compiled(request: pytest.FixtureRequest) -> Kernels:
+    """The compiled kernels, with vectors of each width."""
+    return build_kernels(*request.param.split())
+
+
+@pytest.fixture(scope="session", params=["torch", *VECTORS], ids=lambda flag: flag or "widest")
+def kernels(request: pytest.FixtureRequest) -> Kernels:
+    """Torch's, and the compiled ones."""
+    return Kernels() if request.param == "torch" else build_kernels(*request.param.split())
 
 
 @pytest.fixture(autouse=True, scope="module")

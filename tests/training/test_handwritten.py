@@ -19,7 +19,7 @@ shapes = st.builds(
     n_layers=st.integers(1, 3),
     d_model=st.integers(2, 40),
     n_heads=st.integers(1, 4),
-    kv_size=st.sampled_from([2, 6, 16, 34, 70]),
+    kv_size=st.sampled_from([2, 6, 16, 32, 34, 64, 70, 128]),
     ffw_size=st.integers(1, 80),
     vocab_size=st.integers(2, 90),
     seq_len=st.integers(1, 67),
@@ -70,9 +70,10 @@ def test_loss_and_gradients_are_those_of_autograd(shape: TransformerShape, n_mod
 # to nothing, and then multiplies what was rounded.
 @settings(max_examples=30)
 @given(shapes.filter(lambda shape: shape.d_model >= 8), st.integers(1, 3), st.integers(1, 4))
-def test_so_they_are_with_the_compiled_kernels(shape: TransformerShape, n_models: int, batch: int) -> None:
-    kernels = choose_kernels(shape.kv_size, torch.float32)
-    assert_equal_to_autograd(shape, n_models, batch, kernels, torch.float32, 3e-5)
+def test_so_they_are_with_the_compiled_kernels(
+    compiled: Kernels, shape: TransformerShape, n_models: int, batch: int
+) -> None:
+    assert_equal_to_autograd(shape, n_models, batch, compiled, torch.float32, 3e-5)
 
 
 @settings(max_examples=30)
@@ -106,17 +107,14 @@ def test_what_is_kept_decides_the_size_of_a_part(d_model: int, n_layers: int, ba
 @pytest.mark.parametrize("family", ["rope", "fast"])
 @pytest.mark.parametrize(("d_model", "batch"), [(16, 4), (40, 3), (64, 2)])
 def test_so_they_are_in_single_precision_at_the_sizes_of_a_sweep(
-    d_model: int, batch: int, family: str
+    d_model: int, batch: int, family: str, kernels: Kernels
 ) -> None:
     shape = rope_shape(d_model, n_layers=2, vocab_size=512, seq_len=128, family=family)
-    for kernels in (Kernels(), choose_kernels(shape.kv_size, torch.float32)):
-        assert_equal_to_autograd(shape, 1, batch, kernels, torch.float32, 1e-5)
+    assert_equal_to_autograd(shape, 1, batch, kernels, torch.float32, 1e-5)
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_a_call_leaves_nothing_behind_and_does_not_see_its_neighbours(compiled: bool) -> None:
+def test_a_call_leaves_nothing_behind_and_does_not_see_its_neighbours(kernels: Kernels) -> None:
     shape = rope_shape(24, n_layers=2, vocab_size=50, seq_len=32)
-    kernels = choose_kernels(shape.kv_size, torch.float32) if compiled else Kernels()
     models, optimiser, tokens, targets = make(shape, 3, 3, torch.float32)
     by_hand = HandwrittenGradients(models, optimiser, 3, kernels)
     seen = []
@@ -133,10 +131,8 @@ def test_a_call_leaves_nothing_behind_and_does_not_see_its_neighbours(compiled: 
     assert all(torch.equal(p.grad, g) for p, g in zip(alone[1].parameters(), seen[0][1], strict=True))
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_scores_far_beyond_the_range_of_exponentials_are_no_trouble(compiled: bool) -> None:
+def test_scores_far_beyond_the_range_of_exponentials_are_no_trouble(kernels: Kernels) -> None:
     shape = rope_shape(24, n_layers=2, vocab_size=50, seq_len=32)
-    kernels = choose_kernels(shape.kv_size, torch.float32) if compiled else Kernels()
     (model,), optimiser, tokens, targets = make(shape, 1, 2, torch.float32)
     with torch.no_grad():
         model.blocks[0].qkv.weight.mul_(100)  # scores of some 10 000
@@ -146,10 +142,11 @@ def test_scores_far_beyond_the_range_of_exponentials_are_no_trouble(compiled: bo
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_a_weight_that_is_no_number_shows_in_the_loss_of_its_model_alone(compiled: bool) -> None:
-    shape = rope_shape(16, n_layers=1, vocab_size=50, seq_len=32)
-    kernels = choose_kernels(shape.kv_size, torch.float32) if compiled else Kernels()
+@pytest.mark.parametrize("family", ["rope", "fast"])
+def test_a_weight_that_is_no_number_shows_in_the_loss_of_its_model_alone(
+    family: str, kernels: Kernels
+) -> None:
+    shape = rope_shape(16, n_layers=1, vocab_size=50, seq_len=32, family=family)
     models, optimiser, tokens, targets = make(shape, 2, 2, torch.float32)
     with torch.no_grad():
         models[0].blocks[0].ffw_in.weight[0, 0] = torch.nan

@@ -1,15 +1,8 @@
 """What several calls share: scales and sums. Each kernel's own numbers are tested with their gradients."""
 
-import pytest
 import torch
 
 from chinchilla_lib.training.kernels import Kernels
-from chinchilla_lib.training.native import build_kernels
-
-
-@pytest.fixture(params=["torch", "native"])
-def kernels(request: pytest.FixtureRequest) -> Kernels:
-    return Kernels() if request.param == "torch" else build_kernels()
 
 
 def test_the_gradient_by_logits_is_that_of_the_scaled_sum(kernels: Kernels) -> None:

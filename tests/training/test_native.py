@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from chinchilla_lib.training import native
+from chinchilla_lib.training.kernels import Kernels
 from chinchilla_lib.training.native import build_kernels, choose_kernels
+from tests.training.conftest import VECTORS
 
 
 @pytest.fixture
@@ -35,21 +37,29 @@ def test_they_are_compiled_once_and_loaded_by_other_processes(own_cache: Path) -
     assert list(own_cache.iterdir()) == [library]
 
 
+@pytest.mark.parametrize("flag", VECTORS)
+def test_no_vector_is_wider_than_the_processors(flag: str, own_cache: Path) -> None:
+    """Of such, a compiler makes code that is thirty times as slow; gcc can be asked to say so."""
+    build_kernels(*flag.split(), "-Werror=vector-operation-performance")
+
+
 @pytest.mark.parametrize(("name", "reference"), [("gelu", F.gelu), ("relu2", lambda x: F.relu(x) ** 2)])
 @pytest.mark.parametrize("n", [1, 16, 37])
-def test_activations_and_their_slopes_over_all_magnitudes(name: str, reference: object, n: int) -> None:
+def test_activations_and_their_slopes_over_all_magnitudes(
+    name: str, reference: object, n: int, compiled: Kernels
+) -> None:
     x = torch.cat([torch.linspace(-12, 12, 4000 + n), torch.tensor([1e-30, -1e-30, 90.0, -90.0])])
     wide = x.double().requires_grad_()
     y = reference(wide)  # type: ignore[operator]
     (slope,) = torch.autograd.grad(y.sum(), wide)
     hidden, active = x.clone(), torch.empty_like(x)
-    build_kernels().activate(name, hidden, active)
+    compiled.activate(name, hidden, active)
     torch.testing.assert_close(active, y.float(), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(hidden, slope.float(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("vocabulary", [1, 15, 16, 90])
-def test_cross_entropy_of_far_apart_logits(vocabulary: int) -> None:
+def test_cross_entropy_of_far_apart_logits(vocabulary: int, compiled: Kernels) -> None:
     generator = torch.Generator().manual_seed(vocabulary)
     logits = torch.randn(1, 9, vocabulary, generator=generator) * 300
     targets = torch.randint(vocabulary, (1, 9), generator=generator)
@@ -57,7 +67,7 @@ def test_cross_entropy_of_far_apart_logits(vocabulary: int) -> None:
     expected = F.cross_entropy(wide[0], targets[0], reduction="none")
     (gradient,) = torch.autograd.grad(expected.mean(), wide)
     losses = torch.empty(1, 9)
-    build_kernels().cross_entropy(logits, targets, losses, 1 / 9)
+    compiled.cross_entropy(logits, targets, losses, 1 / 9)
     torch.testing.assert_close(losses[0], expected.float(), rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(logits, gradient.float(), rtol=1e-4, atol=1e-6)
 
