@@ -1,7 +1,7 @@
 """Measure everything against its peers, one after the other, for the book's page: ``make bench``.
 
 Some twenty minutes on two idle cores. Each benchmark is a process of its own; what it has written is kept, so
-that ``make bench`` goes on where it was stopped.
+that ``make bench`` goes on where it was stopped, unless there has been another commit since.
 """
 
 import argparse
@@ -10,10 +10,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from chinchilla_lib._files import open_whole
 from chinchilla_lib.reference.recorded import (
     checkout_commit,
     describe_computation,
@@ -68,36 +69,50 @@ def _row(area: str, what: str, peer: str, ratio: float, low: Any = "", high: Any
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks that have not run yet, and record all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / "_build" / "bench")
     parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    commit, started = checkout_commit(), time.monotonic()
+    commit = checkout_commit()
     rows: list[dict[str, Any]] = []
-    for area, (module, *arguments) in COMMANDS.items():
+    seconds = 0.0
+    for area in COMMANDS:
         file = options.folder / f"{area}.json"
-        if options.again or not file.exists():
-            print(f"[bench] {area}: python -m {module} {' '.join(arguments)}", flush=True)
-            draft = file.with_suffix(".part")
-            done = subprocess.run(
-                [sys.executable, "-m", module, *arguments, "--json", str(draft)],
-                cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": THREADS[area]},
-            )
-            if done.returncode:
-                return done.returncode
-            draft.replace(file)
-        rows += compared(area, json.loads(file.read_text(encoding="utf-8")))
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if options.again or kept.get("commit") != commit:
+            started = time.monotonic()
+            content = _measure(area, file.with_suffix(".part"))
+            kept = {"commit": commit, "seconds": time.monotonic() - started, "content": content}
+            with open_whole(file) as handle:
+                json.dump(kept, handle)
+        rows += compared(area, kept["content"])
+        seconds += kept["seconds"]
     about = describe_computation(
-        "make bench", commit=commit, seed=0, n_runs=len(rows), seconds=time.monotonic() - started,
+        "make bench", commit=commit, seed=0, n_runs=len(rows), seconds=seconds,
         corpus="the same inputs for both sides, in turns",
     )  # fmt: skip
     write_recorded(RECORD, rows_table(rows), about)
-    print(f"[bench] {len(rows)} ratios recorded in {RECORD.relative_to(ROOT)}; `make book` draws them")
+    print(f"[bench] {len(rows)} ratios recorded in {RECORD}; `make book` draws them")
     return 0
+
+
+def _measure(area: str, file: Path) -> dict[str, Any]:
+    """What a benchmark writes into a file; one that fails has said why, and ends this."""
+    module, *arguments = COMMANDS[area]
+    print(f"[bench] {area}: python -m {module} {' '.join(arguments)}", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments, "--json", str(file)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": THREADS[area]},
+    )
+    if done.returncode:
+        sys.exit(done.returncode)
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    file.unlink()
+    return content
 
 
 if __name__ == "__main__":

@@ -1,5 +1,11 @@
 """What the page on speed reads: every ratio of a benchmark, and nothing that is none."""
 
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as benchmarks
 from benchmarks.__main__ import compared
 
 TRAIN = {
@@ -39,3 +45,30 @@ def test_ratios_are_taken_over_with_their_extremes() -> None:
     assert (resamples["ours"], resamples["low"]) == ("Approach 3, fit and 4,000 resamples", "")
     [row] = compared("evaluation", EVALUATION)
     assert (row["peer"], row["ratio"], row["high"]) == ("lm-eval HFLM", "2", "2.1")
+
+
+def test_what_was_measured_is_kept_until_the_next_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def measure(area: str, file: Path) -> dict[str, object]:
+        measured.append(area)
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        return {"training": TRAIN, "fits": FITS, "evaluation": EVALUATION}[area]
+
+    monkeypatch.setattr(benchmarks, "_measure", measure)
+    monkeypatch.setattr(benchmarks, "RECORD", tmp_path / "record")
+    monkeypatch.setattr(benchmarks, "checkout_commit", lambda: "a" * 40)
+    with pytest.raises(KeyboardInterrupt):
+        benchmarks.main(["--folder", str(tmp_path)])
+    file = tmp_path / "training.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": 1000.0}))
+    benchmarks.main(["--folder", str(tmp_path)])
+    assert measured == ["training", "fits", "fits", "evaluation"]
+    record = json.loads((tmp_path / "record" / "provenance.json").read_text())
+    assert record["run_seconds"] >= 1000, "the time of what was measured before counts"
+    monkeypatch.setattr(benchmarks, "checkout_commit", lambda: "b" * 40)
+    benchmarks.main(["--folder", str(tmp_path)])
+    assert measured[4:] == ["training", "fits", "evaluation"]
