@@ -48,7 +48,7 @@ define install_peers
 $(VENV_PYTHON) -c "import importlib.util as u; exit(None in map(u.find_spec, ['accelerate', 'autograd', 'chinchilla', 'lm_eval', 'transformers']))" || $(call install_extra,bench)
 endef
 
-bench: setup  ## measure fits, training and evaluation beside their peers, for the page on speed (20 minutes)
+bench: setup  ## measure fits, training and evaluation beside their peers, for the page on speed (10 minutes)
 	@$(install_peers)
 	@CHINCHILLA_WORK="$(CURDIR)/_build/work" $(VENV_PYTHON) -m benchmarks $(ARGS)
 

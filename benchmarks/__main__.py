@@ -1,6 +1,6 @@
 """Measure everything against its peers, one after the other, for the book's page: ``make bench``.
 
-Some twenty minutes on two idle cores. Each benchmark is a process of its own; what it has written is kept, so
+Some ten minutes on two idle cores. Each benchmark is a process of its own; what it has written is kept, so
 that ``make bench`` goes on where it was stopped, unless there has been another commit since.
 """
 
